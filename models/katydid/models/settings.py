@@ -1,0 +1,46 @@
+"""How to identify: one frozen tree, part of every outcome by its digest."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+
+class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bounds under which a detection is unidentifiable."""
+
+    min_crop_px: int = 24
+    """Shorter side of a crop in pixels of the full frame."""
+    min_sharpness: float = 4.0
+    """Standard deviation of the Laplacian of the grey crop at 224 px."""
+    min_mean: float = 8.0
+    """Mean grey level of a frame, 0..255: darker is unidentifiable."""
+    max_mean: float = 247.0
+    max_clipped_share: float = 0.25
+    """Share of samples at full scale in a clip's window."""
+    min_rms_dbfs: float = -90.0
+    """Quieter than this is silence."""
+
+
+class IdentifySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `katydid run` may change about identification."""
+
+    min_probability: float | None = None
+    """Floor on confidence for a detection to be written; None: the bundle's own."""
+    overlap_s: float | None = None
+    """Seconds that neighbouring windows share; None: the bundle's own hop."""
+    region: str = "auto"
+    """Frames: "whole" (one look at the frame), "crops" (localiser or detector proposes), "auto" (crops where the
+    ground is plain enough for the localiser, else whole)."""
+    alternatives: int = 3
+    windows_at_once: int = 32
+    """Windows of a long recording that are in memory at a time."""
+    allow: tuple[str, ...] = ()
+    """Scientific names that the place-and-season prior never speaks against."""
+    gates: GateSettings = GateSettings()
+
+    def digest(self) -> str:
+        """32 hexadecimal digits that change when any setting does."""
+        canonical = msgspec.json.encode(self, order="deterministic")
+        return hashlib.blake2b(canonical, digest_size=16).hexdigest()

@@ -1,0 +1,51 @@
+"""What can go wrong between the field and the models.
+
+KatydidError                 a message for a person: what, where, what to do
+└── SensorError
+    ├── RefusedMedia         these bytes cannot be used; `reason` is a short code, the message says it in words
+    │   ├── OverLimit        more pixels, seconds, channels or expansion than a sensor may send
+    │   └── Undecodable      truncated, not what it says it is, or broken
+    ├── SourceError          a source cannot be read at all (no such folder, no permission)
+    └── EnvelopeError        a message that is not a capture, or from a future version
+"""
+
+from __future__ import annotations
+
+
+class KatydidError(Exception):
+    """Base of all errors that are meant for a person; the command line prints the message and `exit_code`."""
+
+    exit_code = 1
+
+
+class SensorError(KatydidError):
+    """Something about media or their source."""
+
+
+class RefusedMedia(SensorError):
+    """Bad input: it becomes a refused outcome, never a crash.
+
+    `reason` is a short code such as "truncated", "too_many_pixels", "not_media", "empty_file".
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class OverLimit(RefusedMedia):
+    """Checked on the header, before anything is decoded."""
+
+
+class Undecodable(RefusedMedia):
+    """The decoder, or our reading of the header, says no."""
+
+
+class SourceError(SensorError):
+    """A source as a whole cannot be read."""
+
+    exit_code = 3
+
+
+class EnvelopeError(SensorError):
+    """A message that is not one of ours."""
