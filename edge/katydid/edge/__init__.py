@@ -1,0 +1,1 @@
+"""The slim agent: capture, identify, spool, forward."""
