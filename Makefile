@@ -1,0 +1,62 @@
+# Katydid's tasks. Each makes the environment it needs in .venv, says what it installs, and is quick when that stands.
+#
+#   make demo     a simulated night through the real pipeline, with a report at the end
+#   make test     the whole suite (what the README promises is tested here)
+#   make check    format, lint, types, one-way imports
+#   make bench    ratios against the hardware's limit and against peers
+#   make soak     100,000 captures: memory stays flat (half an hour)
+#   make clean    remove the environment
+
+PYTHON ?= python3
+VENV := .venv
+# On Windows without a Unix make, use the pip lines of the README instead.
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := demo
+.PHONY: demo test test-all check bench soak clean format
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "katydid needs Python 3.11 or later; set PYTHON=/path/to/python3.12"; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+
+# The base install: what a user gets. About 750 MB on disk, of which OpenCV, ONNX Runtime, pyarrow and DuckDB are most.
+$(VENV)/base.ready: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing katydid and its base packages into $(VENV) (about 750 MB on disk, once) ..."
+	@$(PIP) install -c constraints.txt -e .
+	@touch $@
+	@du -sh $(VENV) | sed 's/\t.*/ in $(VENV) now/'
+
+# Tools for tests and the birdnet extra (BirdNET's weights come in a package). About 700 MB more.
+$(VENV)/dev.ready: $(VENV)/base.ready
+	@echo "installing the test tools and the birdnet extra into $(VENV) (about 700 MB on disk, once) ..."
+	@$(PIP) install -c constraints.txt -e '.[dev,birdnet]'
+	@touch $@
+	@du -sh $(VENV) | sed 's/\t.*/ in $(VENV) now/'
+
+demo: $(VENV)/base.ready
+	@$(BIN)/katydid demo
+
+# What is longer than a few seconds runs too; `make test FAST=1` leaves that out.
+test: $(VENV)/dev.ready
+	@$(BIN)/python -m pytest -q $(if $(FAST),-m "not slow",)
+
+format: $(VENV)/dev.ready
+	@$(BIN)/ruff format -q .
+	@$(BIN)/ruff check -q --fix .
+
+check: $(VENV)/dev.ready
+	@$(BIN)/ruff format -q --check .
+	@$(BIN)/ruff check -q .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/dev.ready
+	@$(BIN)/python benchmarks/run_all.py
+
+soak: $(VENV)/dev.ready
+	@$(BIN)/python benchmarks/memory_soak.py --captures 100000
+
+clean:
+	rm -rf $(VENV)
