@@ -1,4 +1,7 @@
-"""The columns of what a store answers, one Arrow schema per question. Exports, questions and the report stand on these."""
+"""The columns of what a store answers, one Arrow schema per question.
+
+Exports, questions and the report stand on these.
+"""
 
 from __future__ import annotations
 
@@ -89,6 +92,7 @@ ACTIVITY = pa.schema(
         ("taxon_id", pa.string()),
         ("taxon", pa.string()),
         ("common_name", pa.string()),
+        ("rank", pa.string()),
         ("detections", pa.int64()),
         ("accepted", pa.int64()),
         ("mean_confidence", pa.float64()),

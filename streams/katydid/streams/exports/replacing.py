@@ -1,0 +1,29 @@
+"""Files that are there whole or not at all: written beside their place, then moved onto it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from katydid.streams.errors import ExportError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields a path in the same folder to write to; what is there in the end replaces `path` in one step.
+
+    On an error `path` stays as it was and nothing is left beside it. Raises ExportError for the system's errors.
+    """
+    beside = path.with_name(f".{path.name[:80]}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield beside
+        with beside.open("rb+") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise ExportError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,302 @@
+"""The embedded store: one DuckDB file, owned by one process.
+
+Writing: one transaction per batch holds the outcomes, their detections, the source's positions and the recomputed
+roll-up; it is durable when `write` returns, or nothing of it is there. Writing the same batch again changes nothing:
+what is known is found by an anti-join on `capture_id`, without a primary key (which would stall checkpoints at tens
+of millions of rows). Capture ids begin with the device's own time, so the look-up reads only the rows around the
+batch's times, and it still finds a capture whose corrected time has changed since.
+
+Reading: any thread, each call on a cursor of its own; readers see whole batches only.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import duckdb
+import pyarrow as pa
+
+from katydid.models.outcome import Outcome
+from katydid.streams.sink import Arrival
+from katydid.streams.store import reads, rollup, rows
+from katydid.streams.store.columns import ACTIVITY, DETECTION, OUTCOME, SENSOR
+from katydid.streams.store.hashing import content_hash
+from katydid.streams.store.migrations import migrate
+from katydid.streams.store.opening import connect, translated
+from katydid.streams.store.protocol import By, OutcomeFilter, Window
+from katydid.streams.store.spans import runs
+
+_TIMED_ID = re.compile(r"[0-9a-f]{32}")
+_DAY = 86_400_000
+"""Milliseconds."""
+
+
+def open_store(path: Path | None, *, read_only: bool = False) -> DuckDBStore:
+    """Open the store at `path`, making or migrating it where needed; None: in memory, gone when closed.
+
+    Raises StoreBusy, StoreUnusable, StoreReadOnly, StoreFull.
+    """
+    connection = connect(path, read_only=read_only)
+    try:
+        with translated(path):
+            migrate(connection, read_only=read_only)
+    except BaseException:
+        connection.close()
+        raise
+    return DuckDBStore(connection, path)
+
+
+class DuckDBStore:
+    """A `Store` in one DuckDB database. Make it with `open_store`."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
+        self._connection = connection
+        self._path = path
+        self._writing = threading.Lock()
+
+    @property
+    def path(self) -> Path | None:
+        """The file; None in memory."""
+        return self._path
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file. DuckDB checkpoints it."""
+        with self._writing, translated(self._path):
+            self._connection.close()
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def write(self, arrivals: Sequence[Arrival]) -> None:
+        """Durable when it returns, all or nothing, and the same store however often it is called."""
+        if not arrivals:
+            return
+        with self._transaction() as connection:
+            fresh = self._unknown(connection, arrivals)
+            if fresh:
+                _insert(connection, "outcome", rows.outcome_table(fresh))
+                _insert(connection, "detection", rows.detection_table(fresh))
+                rollup.recompute(connection, fresh)
+            _keep_positions(connection, arrivals)
+
+    def _unknown(self, connection: duckdb.DuckDBPyConnection, arrivals: Sequence[Arrival]) -> list[Outcome]:
+        """Outcomes that are not in the store, each once, in the order of arrival."""
+        outcomes = {arrival.outcome.capture_id: arrival.outcome for arrival in reversed(arrivals)}
+        known = _known(connection, outcomes)
+        return [outcome for capture_id, outcome in reversed(outcomes.items()) if capture_id not in known]
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Keep one word about the store itself, for example the sensor id that a folder was given."""
+        with self._transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [key, value])
+
+    def checkpoint(self) -> None:
+        """Fold the write-ahead log into the file and shorten the log of positions. Call it when idle."""
+        with self._transaction() as connection:
+            _compact_positions(connection)
+        with self._writing, translated(self._path):
+            self._connection.execute("CHECKPOINT")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._writing, translated(self._path):
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._rollback()
+                raise
+
+    def _rollback(self) -> None:
+        try:
+            self._connection.execute("ROLLBACK")
+        except duckdb.Error:
+            # The failed commit has already ended the transaction, or the disk error has closed the database:
+            # nothing of the batch is kept either way.
+            return
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def activity(self, window: Window, by: By, taxa: Sequence[str] = ()) -> pa.Table:
+        """ACTIVITY: per sensor, time bin and taxon, with effort; see the protocol."""
+        return self._read(reads.activity_query(window, by, taxa), ACTIVITY)
+
+    def outcomes(self, filter: OutcomeFilter) -> pa.Table:
+        """OUTCOME rows by captured_at and capture_id."""
+        return self._read(reads.outcomes_query(filter), OUTCOME)
+
+    def detections(self, filter: OutcomeFilter) -> pa.Table:
+        """DETECTION rows by captured_at, capture_id and ordinal."""
+        return self._read(reads.detections_query(filter), DETECTION)
+
+    def latest(self, n: int) -> pa.Table:
+        """DETECTION: the n newest, newest first."""
+        return self._read(reads.latest_query(n), DETECTION)
+
+    def sensors(self) -> pa.Table:
+        """SENSOR: one row per sensor."""
+        return self._read((reads.SENSORS_QUERY, {}), SENSOR)
+
+    def detection(self, detection_id: str) -> Outcome | None:
+        """The whole outcome that holds the detection, or None."""
+        with self._cursor() as cursor:
+            row = cursor.execute("SELECT capture_id FROM detection WHERE detection_id = ?", [detection_id]).fetchone()
+        return None if row is None else self.outcome(row[0])
+
+    def outcome(self, capture_id: str) -> Outcome | None:
+        """The whole outcome of a capture, or None."""
+        with self._cursor() as cursor:
+            found = _records(cursor, "SELECT * FROM outcome WHERE capture_id = ?", capture_id)
+            if not found:
+                return None
+            parts = _records(cursor, "SELECT * FROM detection WHERE capture_id = ? ORDER BY ordinal", capture_id)
+        return rows.rebuild(found[0], parts)
+
+    def batches(self, query: reads.Query, schema: pa.Schema, rows_at_once: int = 50_000) -> Iterator[pa.RecordBatch]:
+        """An answer in pieces, for exports of millions of rows."""
+        with self._cursor() as cursor:
+            text, parameters = query
+            for batch in cursor.sql(text, params=parameters or None).to_arrow_reader(rows_at_once):
+                yield from _shaped(pa.Table.from_batches([batch]), schema).to_batches()
+
+    def tuples(self, query: str, rows_at_once: int = 10_000) -> Iterator[list[tuple[object, ...]]]:
+        """The answer to a query of `reads`, some rows at a time."""
+        with self._cursor() as cursor:
+            cursor.execute(query)
+            while found := cursor.fetchmany(rows_at_once):
+                yield found
+
+    def settled(self, source: str) -> Mapping[str, str]:
+        """Partition → mark of every position of the source."""
+        with self._cursor() as cursor:
+            found = cursor.execute('SELECT "partition", mark FROM position WHERE source = ?', [source]).fetchall()
+        return dict(found)
+
+    def offsets(self, source: str) -> Mapping[str, int]:
+        """Partition → offset of every position of the source."""
+        with self._cursor() as cursor:
+            found = cursor.execute('SELECT "partition", "offset" FROM position WHERE source = ?', [source]).fetchall()
+        return dict(found)
+
+    def known(self, capture_ids: Iterable[str]) -> set[str]:
+        """Those of the ids that have an outcome."""
+        with self._cursor() as cursor:
+            return _known(cursor, capture_ids)
+
+    def meta(self, key: str) -> str | None:
+        """A word kept by `set_meta`."""
+        with self._cursor() as cursor:
+            row = cursor.execute("SELECT value FROM meta WHERE key = ?", [key]).fetchone()
+        return None if row is None else str(row[0])
+
+    def captures_without_outcome(self) -> int:
+        """Settled positions whose capture has no outcome: 0, always (guarantee 1)."""
+        with self._cursor() as cursor:
+            row = cursor.execute(reads.UNSETTLED_QUERY).fetchone()
+        return int(row[0]) if row else 0
+
+    def content_hash(self) -> str:
+        """64 hexadecimal digits over every value of every outcome and detection; times of writing take no part."""
+        with self._cursor() as cursor:
+            return content_hash(cursor)
+
+    def _read(self, query: reads.Query, schema: pa.Schema) -> pa.Table:
+        text, parameters = query
+        with self._cursor() as cursor:
+            return _shaped(cursor.sql(text, params=parameters or None).to_arrow_table(), schema)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with translated(self._path):
+            cursor = self._connection.cursor()
+            try:
+                yield cursor
+            finally:
+                cursor.close()
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, batch: pa.Table) -> None:
+    if batch.num_rows == 0:
+        return
+    connection.register("batch", batch)
+    try:
+        columns = ", ".join(f'"{name}"' for name in batch.column_names)
+        connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM batch")
+    finally:
+        connection.unregister("batch")
+
+
+def _known(connection: duckdb.DuckDBPyConnection, capture_ids: Iterable[str]) -> set[str]:
+    """Ids that are in the store, looked up in a few narrow ranges of the time that ids begin with."""
+    timed: dict[int, list[str]] = {}
+    other: list[str] = []
+    for capture_id in capture_ids:
+        if _TIMED_ID.fullmatch(capture_id):
+            timed.setdefault(int(capture_id[:12], 16), []).append(capture_id)
+        else:
+            other.append(capture_id)
+    groups = [other] if other else []
+    for first, last in runs(timed, gap=_DAY):
+        groups.append([capture_id for at, ids in timed.items() if first <= at <= last for capture_id in ids])
+    known: set[str] = set()
+    for group in groups:
+        known |= _known_between(connection, group)
+    return known
+
+
+def _known_between(connection: duckdb.DuckDBPyConnection, capture_ids: list[str]) -> set[str]:
+    connection.register("asked", pa.table({"capture_id": pa.array(capture_ids, pa.string())}))
+    try:
+        found = connection.execute(
+            "SELECT capture_id FROM outcome SEMI JOIN asked USING (capture_id) WHERE capture_id BETWEEN ? AND ?",
+            [min(capture_ids), max(capture_ids)],
+        ).fetchall()
+    finally:
+        connection.unregister("asked")
+    return {capture_id for (capture_id,) in found}
+
+
+def _keep_positions(connection: duckdb.DuckDBPyConnection, arrivals: Sequence[Arrival]) -> None:
+    latest = {(arrival.position.source, arrival.position.partition): arrival for arrival in arrivals}
+    kept = list(latest.values())
+    batch = pa.table(
+        {
+            "source": pa.array([arrival.position.source for arrival in kept], pa.string()),
+            "partition": pa.array([arrival.position.partition for arrival in kept], pa.string()),
+            "offset": pa.array([arrival.position.offset for arrival in kept], pa.int64()),
+            "mark": pa.array([arrival.position.mark for arrival in kept], pa.string()),
+            "capture_id": pa.array([arrival.outcome.capture_id for arrival in kept], pa.string()),
+        }
+    )
+    _insert(connection, "position_log", batch)
+
+
+def _compact_positions(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        "DELETE FROM position_log WHERE number NOT IN "
+        '(SELECT max(number) FROM position_log GROUP BY source, "partition")'
+    )
+
+
+def _records(cursor: duckdb.DuckDBPyConnection, query: str, key: str) -> list[dict[str, object]]:
+    table = cursor.sql(query, params=[key]).to_arrow_table()
+    place = table.column_names.index("captured_at")
+    return list(table.set_column(place, "captured_at", table["captured_at"].cast(pa.int64())).to_pylist())
+
+
+def _shaped(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    return table.select(schema.names).cast(schema)

@@ -1,0 +1,149 @@
+"""The questions of the Store protocol in SQL. Each function answers (query, parameters); none touches a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from katydid.streams.store.columns import DETECTION, OUTCOME
+from katydid.streams.store.protocol import By, OutcomeFilter, Window
+
+Query = tuple[str, dict[str, object]]
+
+
+def _names(schema: pa.Schema, prefix: str) -> str:
+    return ", ".join(f'{prefix}."{name}"' for name in schema.names)
+
+
+def outcomes_query(chosen: OutcomeFilter) -> Query:
+    """OUTCOME rows; with taxa or min_confidence those that have at least one detection that matches."""
+    where, parameters = _outcome_conditions(chosen, "o")
+    matching = _detection_conditions(chosen, "d", parameters)
+    if matching:
+        where.append(
+            "o.capture_id IN (SELECT d.capture_id FROM detection d WHERE " + " AND ".join(matching) + ")",
+        )
+    query = f"SELECT {_names(OUTCOME, 'o')} FROM outcome o{_where(where)} ORDER BY o.captured_at, o.capture_id"
+    return query + _limit(chosen), parameters
+
+
+def detections_query(chosen: OutcomeFilter) -> Query:
+    """DETECTION rows that match; `limit` counts rows."""
+    where, parameters = _outcome_conditions(chosen, "d")
+    if chosen.statuses:
+        where.pop()
+        where.append("d.capture_id IN (SELECT capture_id FROM outcome WHERE status IN (SELECT unnest($statuses)))")
+    where += _detection_conditions(chosen, "d", parameters)
+    order = "d.captured_at, d.capture_id, d.ordinal"
+    query = f"SELECT {_names(DETECTION, 'd')} FROM detection d{_where(where)} ORDER BY {order}"
+    return query + _limit(chosen), parameters
+
+
+def latest_query(n: int) -> Query:
+    """The n newest DETECTION rows, newest first."""
+    order = "d.captured_at DESC, d.capture_id DESC, d.ordinal"
+    return f"SELECT {_names(DETECTION, 'd')} FROM detection d ORDER BY {order} LIMIT $n", {"n": n}
+
+
+def activity_query(window: Window, by: By, taxa: Sequence[str]) -> Query:
+    """ACTIVITY rows from the roll-up. An hour counts when it overlaps the window; days and weeks are UTC's, weeks
+    start on Monday."""
+    parameters: dict[str, object] = {}
+    hours = _hour_conditions(window, parameters)
+    named = ""
+    if taxa:
+        parameters["taxa"] = list(taxa)
+        named = " AND (taxon_id IN (SELECT unnest($taxa)) OR taxon IN (SELECT unnest($taxa)))"
+    query = f"""
+    WITH effort AS (
+        SELECT sensor_id, date_trunc('{by.value}', hour) AS bin_start, sum(effort_s) AS effort_s,
+               sum(effort_frames)::BIGINT AS effort_frames, sum(captures)::BIGINT AS captures,
+               sum(refused)::BIGINT AS refused
+        FROM effort_1h WHERE {hours} GROUP BY ALL
+    ), heard AS (
+        SELECT sensor_id, date_trunc('{by.value}', hour) AS bin_start, taxon_id, any_value(taxon) AS taxon,
+               any_value(common_name) AS common_name, any_value(rank) AS rank, sum(detections)::BIGINT AS detections,
+               sum(accepted)::BIGINT AS accepted, sum(sum_confidence) / sum(detections) AS mean_confidence,
+               max(max_confidence) AS max_confidence
+        FROM activity_1h WHERE {hours}{named} GROUP BY sensor_id, bin_start, taxon_id
+    )
+    SELECT effort.sensor_id, effort.bin_start, taxon_id, taxon, common_name, rank,
+           coalesce(detections, 0) AS detections, coalesce(accepted, 0) AS accepted, mean_confidence, max_confidence,
+           effort_s, effort_frames, captures, refused
+    FROM effort LEFT JOIN heard USING (sensor_id, bin_start)
+    ORDER BY effort.bin_start, effort.sensor_id, taxon NULLS FIRST, taxon_id
+    """
+    return query, parameters
+
+
+SENSORS_QUERY = """
+SELECT sensor_id, sum(captures)::BIGINT AS captures, sum(identified)::BIGINT AS identified,
+       sum(empty)::BIGINT AS empty, sum(refused)::BIGINT AS refused, sum(detections)::BIGINT AS detections,
+       min(first_captured_at) AS first_captured_at, max(last_captured_at) AS last_captured_at,
+       sum(effort_s) AS effort_s, sum(effort_frames)::BIGINT AS effort_frames
+FROM effort_1h GROUP BY sensor_id ORDER BY sensor_id
+"""
+
+TABLE_QUERY = """
+SELECT o.capture_id, d.detection_id, o.sensor_id, o.file, epoch_ns(o.captured_at), o.status,
+       d.taxon, d.common_name, d.rank,
+       d.start_s, d.end_s, d.low_hz, d.high_hz, d.box_x, d.box_y, d.box_w, d.box_h, d.score, d.probability, d.posterior,
+       d.decision, coalesce(d.reason, o.reason), d.model, o.message, d.life_stage
+FROM outcome o LEFT JOIN detection d USING (capture_id)
+ORDER BY o.captured_at, o.capture_id, d.ordinal
+"""
+"""One row a detection, and one for each capture that has none: the columns of `exports/csv.py`, time as nanoseconds."""
+
+UNSETTLED_QUERY = """
+SELECT count(*) FROM position_log p ANTI JOIN outcome o ON o.capture_id = p.capture_id
+"""
+"""Captures without an outcome: positions that were settled for a capture that has no outcome. Always 0."""
+
+
+def _outcome_conditions(chosen: OutcomeFilter, table: str) -> tuple[list[str], dict[str, object]]:
+    where: list[str] = []
+    parameters: dict[str, object] = {}
+    if chosen.window.start is not None:
+        where.append(f"{table}.captured_at >= make_timestamp_ns($start::BIGINT)")
+        parameters["start"] = chosen.window.start
+    if chosen.window.end is not None:
+        where.append(f"{table}.captured_at < make_timestamp_ns($end::BIGINT)")
+        parameters["end"] = chosen.window.end
+    if chosen.sensors:
+        where.append(f"{table}.sensor_id IN (SELECT unnest($sensors))")
+        parameters["sensors"] = list(chosen.sensors)
+    if chosen.statuses:
+        where.append(f"{table}.status IN (SELECT unnest($statuses))")
+        parameters["statuses"] = list(chosen.statuses)
+    return where, parameters
+
+
+def _detection_conditions(chosen: OutcomeFilter, table: str, parameters: dict[str, object]) -> list[str]:
+    where = []
+    if chosen.taxa:
+        where.append(f"({table}.taxon_id IN (SELECT unnest($taxa)) OR {table}.taxon IN (SELECT unnest($taxa)))")
+        parameters["taxa"] = list(chosen.taxa)
+    if chosen.min_confidence > 0:
+        where.append(f"coalesce({table}.probability, {table}.score) >= $min_confidence")
+        parameters["min_confidence"] = chosen.min_confidence
+    return where
+
+
+def _hour_conditions(window: Window, parameters: dict[str, object]) -> str:
+    where = ["true"]
+    if window.start is not None:
+        where.append("hour >= date_trunc('hour', make_timestamp_ns($start::BIGINT)::TIMESTAMP)")
+        parameters["start"] = window.start
+    if window.end is not None:
+        where.append("hour < make_timestamp_ns($end::BIGINT)")
+        parameters["end"] = window.end
+    return " AND ".join(where)
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return " WHERE " + " AND ".join(conditions) if conditions else ""
+
+
+def _limit(chosen: OutcomeFilter) -> str:
+    return "" if chosen.limit is None else f" LIMIT {int(chosen.limit)}"
