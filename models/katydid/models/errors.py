@@ -32,9 +32,10 @@ class EngineError(ModelError):
 
 
 class MissingExtra(ModelError):
-    """A package of an optional extra is needed and absent."""
+    """A package of an optional extra is needed and absent; `extra` is "" for a package of the base install."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs the package {package!r}: pip install 'katydid[{extra}]'")
+        remedy = f"'katydid[{extra}]'" if extra else package
+        super().__init__(f"{purpose} needs the package {package!r}: pip install {remedy}")
         self.package = package
         self.extra = extra

@@ -112,7 +112,7 @@ class ImageInput(msgspec.Struct, frozen=True, kw_only=True):
     grey_input: bool = False
 
 
-class LogMelFrontEnd(msgspec.Struct, frozen=True, kw_only=True):
+class LogMelFrontEnd(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="log_mel"):
     """The scipy front end (`sound/spectrogram.py`) from matrices in arrays.npz; runtimes never recompute them."""
 
     window: str = "window"
@@ -133,7 +133,7 @@ class LogMelFrontEnd(msgspec.Struct, frozen=True, kw_only=True):
     """Subtract each window's own maximum after the logarithm (gain of recorders differs)."""
 
 
-class BirdNetFrontEnd(msgspec.Struct, frozen=True, kw_only=True):
+class BirdNetFrontEnd(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="birdnet"):
     """BirdNET 2.4's two-branch spectrogram (`sound/birdnet.py`), matrices in arrays.npz."""
 
     precision: str = "exact"

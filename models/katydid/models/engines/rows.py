@@ -1,0 +1,22 @@
+"""The first axis of what goes into and comes out of a graph."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from katydid.models.engines.protocol import Arrays
+from katydid.models.errors import EngineError
+
+
+def batch_size(inputs: Arrays, max_batch: int, name: str) -> int:
+    """The first axis that all inputs share. Raises EngineError where they differ or it is not in 1..max_batch."""
+    counts = {len(array) if array.ndim else 0 for array in inputs.values()}
+    if len(counts) != 1 or not 1 <= (count := counts.pop()) <= max_batch:
+        raise EngineError(f"{name}: a batch of {[a.shape for a in inputs.values()]}, where 1 to {max_batch} items go")
+    return count
+
+
+def by_item(result: NDArray[np.generic], count: int) -> NDArray[np.generic]:
+    """[count, …] as it is; several rows for a single item (frames of one clip) become [1, rows, …]."""
+    return result if result.ndim and result.shape[0] == count else result[np.newaxis]
