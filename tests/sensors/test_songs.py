@@ -28,6 +28,24 @@ def envelope_rate(sound: NDArray[np.float32], low: float, high: float, rate: int
     return float(hertz[inside][strength[inside].argmax()])
 
 
+def repetition_rate(sound: NDArray[np.float32], low: float, high: float) -> float:
+    """Rate at which the envelope is most like itself, between low and high, Hz: robust where echemes have parts."""
+    step = 49
+    envelope = np.abs(sound[: len(sound) // step * step]).reshape(-1, step).mean(axis=1)
+    spectrum = np.abs(np.fft.rfft(envelope - envelope.mean(), 2 * len(envelope))) ** 2
+    likeness = np.fft.irfft(spectrum)[: len(envelope)]
+    first, last = round(RATE / step / high), round(RATE / step / low)
+    return RATE / step / float(first + likeness[first : last + 1].argmax())
+
+
+def syllable_rate(sound: NDArray[np.float32]) -> float:
+    """One over the median time between a syllable's start and the next one's within a chirp, Hz."""
+    loud = np.convolve(np.abs(sound), np.ones(132) / 132, "same") > 0.05
+    starts = np.flatnonzero(loud[1:] & ~loud[:-1]) / RATE
+    gaps = np.diff(starts)
+    return 1.0 / float(np.median(gaps[gaps < 0.06]))
+
+
 def sung(species: str, temperature_c: float, seed: int = 3, seconds: float = 12.0) -> NDArray[np.float32]:
     return song(species, seconds, RATE, temperature_c, np.random.default_rng(seed))
 
@@ -61,7 +79,7 @@ def test_the_snowy_tree_cricket_chirps_by_dolbears_law(celsius: float) -> None:
 
 @pytest.mark.parametrize(("celsius", "low", "high"), [(10.0, 3.5, 6.0), (20.0, 10.0, 15.0), (30.0, 15.5, 21.0)])
 def test_the_great_green_bush_cricket_keeps_the_published_rates(celsius: float, low: float, high: float) -> None:
-    assert low <= envelope_rate(sung("Tettigonia viridissima", celsius), 2.0, 22.0) <= high
+    assert low <= repetition_rate(sung("Tettigonia viridissima", celsius), 3.0, 22.0) <= high
 
 
 def test_a_field_cricket_chirps_two_to_four_times_a_second_in_warmth_and_under_one_in_cold() -> None:
@@ -70,7 +88,7 @@ def test_a_field_cricket_chirps_two_to_four_times_a_second_in_warmth_and_under_o
 
 
 def test_field_cricket_syllables_come_at_25_to_35_a_second_in_warmth() -> None:
-    assert 25.0 <= envelope_rate(sung("Gryllus campestris", 25.0), 18.0, 60.0) <= 35.0
+    assert 25.0 <= syllable_rate(sung("Gryllus campestris", 25.0)) <= 35.0
 
 
 def test_a_tree_cricket_sings_higher_when_it_is_warmer() -> None:
