@@ -1,0 +1,5 @@
+"""One self-contained HTML file that says what was found, how sure that is, and out of how much effort."""
+
+from katydid.streams.report.page import write_report
+
+__all__ = ["write_report"]
