@@ -1,0 +1,385 @@
+"""The pipeline: captures in, durable outcomes out, for any host.
+
+    put ─▶ waiting ─▶ decode and prepare ─▶ batches ─▶ model ─▶ … ─▶ outcome ─▶ situate ─▶ in order ─▶ writer ─▶ sink
+           (bounded)   (open_at_once)       (Batcher)                             (by partition)  (one thread)   │
+    host ◀──────────────────────────── durable(position) ◀───────────────────────────────────────────────────────┘
+
+One pool of threads, as many as there are cores, does all the work that releases the GIL. A free thread takes, in this
+order: a batch for a model (what is decoded leaves memory first), a capture whose answers are back, a new capture. So
+a model never waits for a timer, decoding fills every gap, and one long recording keeps all cores busy because its
+windows become batches over all of them. Every hand-over happens under one lock, for microseconds.
+
+What holds, whatever arrives:
+
+- Bytes and captures in flight are bounded by `PipelineSettings`; `put` waits.
+- One capture ends as one outcome. An item that no engine can run fails alone (batches are bisected) and refuses its
+  capture; the others of its batch are not touched.
+- Outcomes are written in the order of their captures within a partition, and acknowledged after they are durable.
+- An exception that nobody expected (a bug, a full disk) stops everything before any further acknowledgement, and is
+  raised to the host from `put`, `drain` or `close`.
+
+The pipeline knows no broker and no database: a `Sink` and a callback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from katydid.models.errors import EngineError
+from katydid.models.identify import Look, LookFailed, identification
+from katydid.models.manifest import BundleKind
+from katydid.models.model import Model, Seen
+from katydid.models.outcome import Outcome, Status
+from katydid.models.settings import IdentifySettings
+from katydid.sensors.capture import Capture, Kind
+from katydid.sensors.limits import Limits
+from katydid.sensors.sources.protocol import Taken
+from katydid.streams.looks import OpenLook
+from katydid.streams.order import InOrder, Turn
+from katydid.streams.sink import Arrival, Sink
+from katydid.streams.slots import Engines, Work
+from katydid.streams.tunables import PipelineSettings
+from katydid.streams.writer import Writer
+
+Identification = Generator[Look, Seen, Outcome]
+Situate = Callable[[Outcome], Outcome]
+
+
+@dataclass(eq=False, slots=True)
+class _Job:
+    """One capture under way."""
+
+    taken: Taken
+    turn: Turn
+    nbytes: int
+    steps: Identification | None = None
+    answer: OpenLook | None = None
+    cpu_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where the pipeline stands; counts since it started."""
+
+    taken: int
+    identified: int
+    empty: int
+    refused: int
+    durable: int
+    bytes_in_flight: int
+    cpu_s: float
+    """Thread CPU time in decoding, preparing, models and deciding: the p + m of all captures so far, seconds."""
+
+
+class Pipeline:
+    """Identifies captures with `models` and keeps their outcomes in `sink`.
+
+    `situate` adds context to an outcome. `durable` is called from the writer's thread with the arrivals of each batch
+    that has become durable, in the order of each partition. `write` of the sink is called from one thread only.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[Model],
+        sink: Sink,
+        settings: PipelineSettings,
+        *,
+        identify: IdentifySettings | None = None,
+        limits: Limits | None = None,
+        situate: Situate | None = None,
+        durable: Callable[[Sequence[Arrival]], None] | None = None,
+    ) -> None:
+        self.settings = settings
+        self._identify = identify or IdentifySettings()
+        self._limits = limits or Limits()
+        self._situate = situate
+        self._on_durable = durable
+        self._models = _by_kind(models)
+        self._engines = Engines(models, settings)
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)
+        self._room = threading.Condition(self._lock)
+        self._askers: deque[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = deque()
+        self._waiting: deque[_Job] = deque()
+        self._answered: deque[_Job] = deque()
+        self._order = InOrder()
+        self._open = self._items = self._bytes = 0
+        self._counts = {"taken": 0, "durable": 0} | {status.value: 0 for status in Status}
+        self._cpu_s = 0.0
+        self._stopping = self._closed = False
+        self._failure: BaseException | None = None
+        self._writer = Writer(
+            sink,
+            commit_items=settings.commit_items,
+            commit_s=settings.commit_s,
+            durable=self._acknowledge,
+            failed=self._fail,
+        )
+        self._threads = [
+            threading.Thread(target=self._run, name=f"katydid-worker-{n}", daemon=True) for n in range(settings.workers)
+        ]
+
+    # ------------------------------------------------------------------ for the host
+
+    def start(self) -> Self:
+        """Start the threads. `with Pipeline(...)` does it."""
+        self._writer.start()
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    __enter__ = start
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is not None:
+            self.stop()
+        self.close(raising=kind is None)
+
+    async def put(self, taken: Taken) -> None:
+        """Take in a capture; waits while the bounds are reached. Raises what stopped the pipeline."""
+        while not self._try_put(taken):
+            await self._room_for_async(taken)
+
+    def put_wait(self, taken: Taken, timeout: float | None = None) -> bool:
+        """The same for hosts with threads. False: no room within `timeout` seconds, or the pipeline is stopping."""
+        with self._room:
+            fits = self._room.wait_for(lambda: self._fits(taken) or self._ended(), timeout)
+            self._raise_failure()
+            if not fits or self._stopping:
+                return False
+            self._admit(taken)
+            return True
+
+    def drain(self, timeout: float | None = None) -> bool:
+        """Wait until everything taken is durable; True if it is. Raises what stopped the pipeline."""
+        with self._room:
+            done = self._room.wait_for(lambda: self._items == 0 or self._ended(), timeout)
+            self._raise_failure()
+            return done and self._items == 0
+
+    def stop(self) -> None:
+        """Let go of captures that are not identified yet; finished outcomes are still written by `close`."""
+        with self._lock:
+            self._stopping = True
+            self._waiting.clear()
+            self._wake_all()
+
+    def close(self, *, raising: bool = True) -> None:
+        """Finish what was taken (unless stopped), write it, end the threads. Raises what stopped the pipeline."""
+        if not self._stopping and self._failure is None:
+            self._finish_quietly()
+        with self._lock:
+            self._closed = True
+            self._wake_all()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+        self._writer.close()
+        if raising:
+            self._raise_failure()
+
+    def progress(self) -> Progress:
+        """Counts so far; cheap enough to ask ten times a second."""
+        with self._lock:
+            counts = self._counts
+            return Progress(
+                taken=counts["taken"],
+                identified=counts["identified"],
+                empty=counts["empty"],
+                refused=counts["refused"],
+                durable=counts["durable"],
+                bytes_in_flight=self._bytes,
+                cpu_s=self._cpu_s,
+            )
+
+    # ------------------------------------------------------------------ taking in
+
+    def _fits(self, taken: Taken) -> bool:
+        if self._items == 0:
+            return True
+        return (
+            self._items < self.settings.max_items and self._bytes + _in_memory(taken.capture) <= self.settings.max_bytes
+        )
+
+    def _admit(self, taken: Taken) -> None:
+        job = _Job(taken, self._order.take(taken.position), _in_memory(taken.capture))
+        self._items += 1
+        self._bytes += job.nbytes
+        self._counts["taken"] += 1
+        self._waiting.append(job)
+        self._work.notify()
+
+    def _try_put(self, taken: Taken) -> bool:
+        with self._lock:
+            self._raise_failure()
+            if self._stopping or not self._fits(taken):
+                return False
+            self._admit(taken)
+            return True
+
+    async def _room_for_async(self, taken: Taken) -> None:
+        asker = (asyncio.get_running_loop(), asyncio.Event())
+        with self._lock:
+            if self._fits(taken) or self._failure is not None:
+                return
+            if self._stopping:
+                raise asyncio.CancelledError
+            self._askers.append(asker)
+        await asker[1].wait()
+
+    # ------------------------------------------------------------------ working
+
+    def _run(self) -> None:
+        try:
+            while (work := self._next()) is not None:
+                if isinstance(work, _Job):
+                    self._step(work)
+                else:
+                    self._infer(work)
+        except BaseException as error:  # noqa: BLE001 - a supervising loop: the host is told, and nothing more is acknowledged
+            self._fail(error)
+
+    def _next(self) -> Work | _Job | None:
+        """What this thread does next; None when there will be nothing more."""
+        with self._lock:
+            while not self._ended():
+                if (batch := self._engines.take()) is not None:
+                    return batch
+                if self._answered:
+                    return self._answered.popleft()
+                if self._waiting and self._open < self.settings.open_at_once:
+                    self._open += 1
+                    return self._waiting.popleft()
+                self._work.wait()
+            return None
+
+    def _step(self, job: _Job) -> None:
+        """Advance one capture until it asks a model something, or is finished."""
+        began = time.thread_time()
+        try:
+            look = self._advance(job)
+        except StopIteration as end:
+            self._finished(job, end.value, began)
+        except BaseException as error:
+            error.add_note(f"while identifying {job.taken.capture.file or job.taken.capture.capture_id}")
+            raise
+        else:
+            self._ask(job, look, began)
+
+    def _advance(self, job: _Job) -> Look:
+        if job.steps is None:
+            capture = job.taken.capture
+            job.steps = identification(capture, self._models[capture.kind], self._identify, self._limits)
+            return next(job.steps)
+        answer, job.answer = job.answer, None
+        assert answer is not None
+        if answer.failure is not None:
+            return job.steps.throw(LookFailed(str(answer.failure)))
+        return job.steps.send(answer.seen())
+
+    def _ask(self, job: _Job, look: Look, began: float) -> None:
+        def done(answered: OpenLook) -> None:
+            job.answer = answered
+            self._answered.append(job)
+
+        opened = OpenLook(look, done)
+        with self._lock:
+            self._cpu_s += time.thread_time() - began
+            pieces = self._engines.submit(opened)
+            self._work.notify(pieces)
+
+    def _infer(self, work: Work) -> None:
+        """Run one batch; what fails is cut in two until the bad item stands alone."""
+        began = time.thread_time()
+        failure: EngineError | MemoryError | None = None
+        seen: Seen | None = None
+        try:
+            seen = work.run()
+        except (EngineError, MemoryError) as error:
+            failure = error
+        with self._lock:
+            self._cpu_s += time.thread_time() - began
+            answered = self._engines.failed(work, failure) if failure else self._engines.succeeded(work, seen)
+            for look in answered:
+                look.done(look)
+            self._work.notify_all()
+
+    def _finished(self, job: _Job, outcome: Outcome, began: float) -> None:
+        if self._situate is not None:
+            outcome = self._situate(outcome)
+        arrival = Arrival(outcome=outcome, position=job.taken.position)
+        with self._lock:
+            self._cpu_s += time.thread_time() - began
+            self._open -= 1
+            self._bytes -= job.nbytes
+            self._counts[outcome.status.value] += 1
+            self._writer.add(self._order.finish(job.turn, arrival))
+            self._work.notify()
+            self._wake_askers()
+
+    # ------------------------------------------------------------------ ending
+
+    def _acknowledge(self, arrivals: Sequence[Arrival]) -> None:
+        with self._lock:
+            if self._failure is not None:
+                return
+        if self._on_durable is not None:
+            self._on_durable(arrivals)
+        with self._lock:
+            self._items -= len(arrivals)
+            self._counts["durable"] += len(arrivals)
+            self._wake_askers()
+
+    def _fail(self, error: BaseException) -> None:
+        with self._lock:
+            if self._failure is None:
+                self._failure = error
+            self._wake_all()
+        self._writer.halt()
+
+    def _finish_quietly(self) -> None:
+        with self._room:
+            self._room.wait_for(lambda: self._failure is not None or self._items <= self._unwritten())
+
+    def _unwritten(self) -> int:
+        """Captures whose outcome is made and waits for the writer alone."""
+        counts = self._counts
+        return sum(counts[status.value] for status in Status) - counts["durable"]
+
+    def _ended(self) -> bool:
+        return self._stopping or self._closed or self._failure is not None
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _wake_all(self) -> None:
+        self._work.notify_all()
+        self._wake_askers()
+
+    def _wake_askers(self) -> None:
+        self._room.notify_all()
+        while self._askers:
+            loop, event = self._askers.popleft()
+            loop.call_soon_threadsafe(event.set)
+
+
+def _in_memory(capture: Capture) -> int:
+    return 0 if capture.payload is None else len(capture.payload)
+
+
+def _by_kind(models: Sequence[Model]) -> Mapping[Kind, list[Model]]:
+    """The models that look at frames, and those that listen to clips."""
+    of_sound = BundleKind.SOUND_CLASSIFIER
+    of_images = (BundleKind.IMAGE_CLASSIFIER, BundleKind.DETECTOR)
+    return {
+        Kind.CLIP: [model for model in models if model.bundle.manifest.kind is of_sound],
+        Kind.FRAME: [model for model in models if model.bundle.manifest.kind in of_images],
+    }
