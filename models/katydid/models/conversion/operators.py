@@ -30,7 +30,7 @@ def _activated(graph: OnnxGraph, operator: Operator, value: Value) -> Value:
         raise ConversionError(f"operator {operator.index} {operator.kind}: unknown fused activation {number}")
     kind = _ACTIVATIONS[number]
     if kind == "Relu6":
-        bounds = [graph.initializer("zero", np.float32(0)), graph.initializer("six", np.float32(6))]
+        bounds = [graph.initializer(f"bound_{n}", np.asarray(n, np.float32)) for n in (0, 6)]
         return graph.emit("Clip", [value.name, *bounds], value.shape)
     return graph.emit(kind, [value.name], value.shape) if kind else value
 
