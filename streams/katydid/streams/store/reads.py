@@ -95,6 +95,16 @@ ORDER BY o.captured_at, o.capture_id, d.ordinal
 """
 """One row a detection, and one for each capture that has none: the columns of `exports/csv.py`, time as nanoseconds."""
 
+SELECTIONS_QUERY = """
+SELECT o.capture_id, o.file, CASE WHEN d.detection_id IS NOT NULL THEN coalesce(d.start_s, 0) END AS begin_s,
+       coalesce(d.end_s, o.effort_s), coalesce(d.low_hz, 0), coalesce(d.high_hz, o.sample_rate / 2),
+       d.common_name, d.taxon, coalesce(d.probability, d.score), d.decision
+FROM outcome o LEFT JOIN detection d USING (capture_id)
+WHERE o.kind = 'clip' AND o.status <> 'refused'
+ORDER BY o.captured_at, o.capture_id, begin_s, d.ordinal
+"""
+"""What `exports/raven.py` writes: one row a selection, and one with begin_s null for a recording without any."""
+
 UNSETTLED_QUERY = """
 SELECT count(*) FROM position_log p ANTI JOIN outcome o ON o.capture_id = p.capture_id
 """
