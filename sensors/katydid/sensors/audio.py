@@ -31,8 +31,6 @@ _UNKNOWN_LENGTH = 1 << 62
 _LOUDEST = 1e6
 """Float samples beyond this are no sound: 120 dB over full scale."""
 _COUNTING_BLOCK = 1 << 16
-_MP3_SHARE = 0.95
-"""An MP3 without a length tag is estimated from its bit rate; shorter than this share of it, it was cut off."""
 
 
 class SoundHeader(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,8 +101,6 @@ class SoundReader:
 
     def _ended_early(self, left: int) -> None:
         share = 1 - left / self.header.frames
-        if self.header.media_type == "audio/mpeg" and share >= _MP3_SHARE:
-            return
         raise Undecodable("truncated", f"the clip ends after {share:.0%} of its stated length")
 
 
@@ -219,7 +215,7 @@ def _header(
 ) -> SoundHeader:
     channels, rate, frames = sound.channels, sound.samplerate, sound.frames
     _check(channels, rate, 1, 0, length, limits)
-    if frames <= 0 or frames >= _UNKNOWN_LENGTH:
+    if found == "audio/mpeg" or frames <= 0 or frames >= _UNKNOWN_LENGTH:
         frames = _count(sound, rate, limits)
     if frames <= 0:
         raise Undecodable("empty", "the clip holds no samples")
@@ -248,7 +244,7 @@ def _check(channels: int, rate: int, frames: int, decoded: int, encoded: int, li
 
 
 def _count(sound: soundfile.SoundFile, rate: int, limits: Limits) -> int:
-    """Frames of a stream whose header does not say; decoded once, in blocks, up to the limit."""
+    """Frames of a clip whose header does not say (some streams) or only guesses (MP3): decoded once, in blocks."""
     count = 0
     try:
         while count <= limits.max_seconds * rate:

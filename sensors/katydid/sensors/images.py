@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from katydid.sensors import tiff
 from katydid.sensors.errors import OverLimit, Undecodable
 from katydid.sensors.limits import Limits, check_bytes, check_expansion
 from katydid.sensors.signature import HEAD_BYTES, media_type
@@ -33,6 +34,7 @@ _LARGEST_SIDE = 65_500
 _PNG_BITS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _ORIENTATION_TAG = 0x0112
+_EXIF_START = b"Exif\0\0"
 _WHITE = 255
 
 
@@ -113,6 +115,23 @@ def decode(data: bytes, limits: Limits, short_side: int | None = None) -> Frame:
     return Frame(pixels=upright, full_width=header.width, full_height=header.height)
 
 
+def exif(data: bytes) -> bytes:
+    """The EXIF block (TIFF structure) of a JPEG or PNG, or b"" where there is none; `data` may be cut off behind it."""
+    found = media_type(data[:HEAD_BYTES])
+    try:
+        if found == "image/jpeg":
+            for marker, start, end in _jpeg_segments(data):
+                if marker == 0xE1 and data[start : start + 6] == _EXIF_START:
+                    return data[start + 6 : end]
+        elif found == "image/png":
+            for name, start, end in _png_chunks(data):
+                if name == b"eXIf":
+                    return data[start:end]
+    except Undecodable:
+        pass
+    return b""
+
+
 def resize(pixels: Pixels, height: int, width: int) -> Pixels:
     """`pixels` [H, W] or [H, W, 3] at [height, width]: by area when it shrinks (anything else aliases), else linear."""
     if pixels.shape[:2] == (height, width):
@@ -140,14 +159,14 @@ def _check_size(header: ImageHeader, encoded: int, limits: Limits) -> None:
 
 def _probe_jpeg(data: bytes) -> ImageHeader:
     size: tuple[int, int, int, int] | None = None
-    exif = b""
+    block = b""
     for marker, start, end in _jpeg_segments(data):
         if marker in _START_OF_FRAME and size is None and end - start >= 6:
             size = struct.unpack_from(">BHHB", data, start)
         elif marker in _OTHER_FRAMES:
             raise Undecodable("unsupported", "a JPEG with lossless or arithmetic coding, which no camera writes")
-        elif marker == 0xE1 and not exif and data[start : start + 6] == b"Exif\0\0":
-            exif = data[start + 6 : end]
+        elif marker == 0xE1 and not block and data[start : start + 6] == _EXIF_START:
+            block = data[start + 6 : end]
         elif marker == 0xDA:
             _check_scans(data, end)
     if size is None:
@@ -155,7 +174,7 @@ def _probe_jpeg(data: bytes) -> ImageHeader:
     bits, height, width, components = size
     if bits != 8 or components not in (1, 3, 4):
         raise Undecodable("unsupported", f"a JPEG with {components} components of {bits} bits")
-    return _turned("image/jpeg", width, height, components, 8, False, exif)
+    return _turned("image/jpeg", width, height, components, 8, False, block)
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -244,8 +263,8 @@ def _probe_bmp(data: bytes) -> ImageHeader:
 # Orientation and decoders
 
 
-def _turned(kind: str, width: int, height: int, components: int, bits: int, clear: bool, exif: bytes) -> ImageHeader:
-    orientation = _orientation(exif)
+def _turned(kind: str, width: int, height: int, components: int, bits: int, clear: bool, block: bytes) -> ImageHeader:
+    orientation = _orientation(block)
     if orientation >= 5:
         width, height = height, width
     return ImageHeader(
@@ -256,25 +275,14 @@ def _turned(kind: str, width: int, height: int, components: int, bits: int, clea
         components=components,
         bits=bits,
         transparent=clear,
-        exif=exif,
+        exif=block,
     )
 
 
-def _orientation(exif: bytes) -> int:
-    """Tag 0x0112 of the first directory, or 1 where there is none or it makes no sense."""
-    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
-    if order is None or len(exif) < 10:
-        return 1
-    (start,) = struct.unpack_from(order + "I", exif, 4)
-    if start + 2 > len(exif):
-        return 1
-    (entries,) = struct.unpack_from(order + "H", exif, start)
-    for at in range(start + 2, min(start + 2 + 12 * entries, len(exif) - 11), 12):
-        tag, kind = struct.unpack_from(order + "HH", exif, at)
-        if tag == _ORIENTATION_TAG:
-            (value,) = struct.unpack_from(order + ("H" if kind == 3 else "I"), exif, at + 8)
-            return int(value) if 1 <= value <= 8 else 1
-    return 1
+def _orientation(block: bytes) -> int:
+    """The orientation of an EXIF block, or 1 where there is none or it makes no sense."""
+    value = tiff.whole(tiff.directory(block), _ORIENTATION_TAG)
+    return value if value is not None and 1 <= value <= 8 else 1
 
 
 def _turn(pixels: Pixels, orientation: int) -> Pixels:

@@ -65,6 +65,18 @@ def content(file: BinaryIO, chunk: Chunk, most: int) -> bytes:
     return file.read(min(chunk.length, most))
 
 
+def info(content: bytes) -> dict[bytes, str]:
+    """The texts of a LIST chunk of the form INFO, by their four letters; empty for other lists."""
+    texts: dict[bytes, str] = {}
+    at = 4 if content[:4] == b"INFO" else len(content)
+    while at + 8 <= len(content) and len(texts) < _MOST_CHUNKS:
+        length = int.from_bytes(content[at + 4 : at + 8], "little")
+        value = content[at + 8 : at + 8 + length].split(b"\0", 1)[0]
+        texts.setdefault(content[at : at + 4], value.decode("utf-8", "replace"))
+        at += 8 + length + (length & 1)
+    return texts
+
+
 def header(file: BinaryIO, length: int) -> WavHeader:
     """Read the format of a WAV file of `length` bytes.
 
