@@ -8,7 +8,7 @@ import struct
 from katydid.sensors import tiff
 from katydid.sensors.capture import ClockSource, Place
 from katydid.sensors.clock import Reading
-from katydid.sensors.metadata.records import FileFacts, facts_of, iso_reading, merged, place_of, plain
+from katydid.sensors.metadata.records import FileFacts, facts_of, iso_reading, merged, place_of, serial_number
 
 _MAKE, _MODEL, _SOFTWARE, _CHANGED = 0x010F, 0x0110, 0x0131, 0x0132
 _EXIF_POINTER, _GPS_POINTER = 0x8769, 0x8825
@@ -30,7 +30,7 @@ def read(block: bytes) -> FileFacts:
     moment = _reading(main, taken)
     temperature = tiff.numbers(taken, _TEMPERATURE)
     exposure = tiff.numbers(taken, _EXPOSURE)
-    serial = plain(tiff.text(taken, _SERIAL))
+    serial = serial_number(tiff.text(taken, _SERIAL))
     values = {
         "make": tiff.text(main, _MAKE),
         "model": tiff.text(main, _MODEL),
@@ -88,16 +88,17 @@ def _degrees(gps: tiff.Directory, reference: int) -> float | None:
 
 
 def _reconyx(note: bytes) -> FileFacts:
-    """The block of a HyperFire 2: little endian, at fixed places (as ExifTool documents them).
+    """The block of a HyperFire 2: little endian, at fixed places, as found in its files.
 
-    16: file number; 78: temperature in °C; 90: battery in mV; 104: the user's label; 126: serial number in UTF-16.
+    16: file number; 78 and 80: temperature in °F and °C; 98: battery in mV; 104: the user's label; 126: serial number
+    in UTF-16.
     """
     if not note.startswith(_RECONYX) or len(note) < _RECONYX_LENGTH:
         return FileFacts()
     (file_number,) = struct.unpack_from("<H", note, 16)
-    (celsius,) = struct.unpack_from("<h", note, 78)
-    (millivolts,) = struct.unpack_from("<H", note, 94)
-    serial = plain(note[126:156].decode("utf-16-le", "replace").split("\0", 1)[0])
+    (celsius,) = struct.unpack_from("<h", note, 80)
+    (millivolts,) = struct.unpack_from("<H", note, 98)
+    serial = serial_number(note[126:156].decode("utf-16-le", "replace").split("\0", 1)[0])
     label = note[104:126].split(b"\0", 1)[0].decode("utf-8", "replace")
     values = {
         "serial": serial,

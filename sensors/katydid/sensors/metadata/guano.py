@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from katydid.sensors.capture import ClockSource, Place
-from katydid.sensors.metadata.records import FileFacts, facts_of, iso_reading, number, place_of, plain
+from katydid.sensors.metadata.records import FileFacts, facts_of, iso_reading, number, place_of, serial_number
 
 _NAMES = {
     "Make": "make",
@@ -35,7 +35,7 @@ def read(chunk: bytes) -> FileFacts:
     values = {name: fields.get(key, "") for key, name in _NAMES.items()}
     return FileFacts(
         readings=(moment,) if moment else (),
-        serial=plain(values["serial"]),
+        serial=serial_number(values["serial"]),
         place=_place(fields),
         facts=facts_of(values, "guano"),
     )

@@ -46,6 +46,12 @@ def plain(text: str) -> str:
     return _UNPRINTABLE.sub(" ", text[: 4 * _LONGEST_VALUE]).strip()[:_LONGEST_VALUE].strip()
 
 
+def serial_number(text: str) -> str:
+    """A serial number on one line, or "" for the placeholders that makers leave (nothing, zeros)."""
+    cleaned = plain(text)
+    return "" if set(cleaned.lower()) <= set("0 .-x") or cleaned.lower() in ("none", "unknown", "n/a") else cleaned
+
+
 def facts_of(values: dict[str, str], read_from: str) -> tuple[Fact, ...]:
     """Facts of the values that are not empty, in their order."""
     cleaned = ((name, plain(value)) for name, value in values.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from katydid.sensors.capture import ClockSource, Place
-from katydid.sensors.metadata.records import FileFacts, facts_of, iso_reading, number, place_of, plain
+from katydid.sensors.metadata.records import FileFacts, facts_of, iso_reading, number, place_of, serial_number
 
 _MODEL, _SERIAL, _FIRMWARE, _PREFIX, _TIMESTAMP, _GPS = 1, 2, 3, 4, 5, 6
 _NOTES, _TIME_EXPANSION, _MICROPHONE, _TEMPERATURE, _TEMPERATURE_OUTSIDE, _HUMIDITY = 10, 15, 18, 21, 22, 23
@@ -33,7 +33,7 @@ def read(chunk: bytes) -> FileFacts:
     }
     return FileFacts(
         readings=(moment,) if moment else (),
-        serial=plain(values["serial"]),
+        serial=serial_number(values["serial"]),
         place=_place(texts.get(_GPS, "")),
         facts=facts_of(values, "wamd"),
     )

@@ -20,9 +20,11 @@ import os
 import re
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import tzinfo
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
@@ -35,8 +37,11 @@ from katydid.sensors.metadata import FileFacts
 from katydid.sensors.sources.protocol import Position, Taken
 
 RESULTS_SUFFIX = ".katydid"
+_FILE_URL = "file://"
 _PIECE = 1 << 20
 _LOOK_EVERY_S = 2.0
+_REST = 4.0
+"""A look that takes long is followed by a rest of as many times that: a fifth of one core at most."""
 _DIGITS = re.compile(r"(\d+)")
 _EMPTY_DIGEST = hashlib.sha256(b"").hexdigest()
 
@@ -95,7 +100,7 @@ class FolderSource:
         self.limits = limits or Limits()
         self.other_files = 0
         self.unreadable_folders: tuple[str, ...] = ()
-        self._sensor = sensor
+        self._sensor = encodable(sensor) if sensor else None
         self._name = name or encodable(root.resolve().name) or "sensor"
         self._zone = zone
         self._place = place
@@ -139,6 +144,7 @@ class FolderSource:
         before: dict[str, str] = {}
         done: dict[str, str] = {}
         while not self._stop.is_set():
+            started = time.monotonic()
             seen: dict[str, str] = {}
             for file in self._walk():
                 if self._stop.is_set():
@@ -148,7 +154,8 @@ class FolderSource:
                     done[file.name] = file.mark
                     yield from self._taken(file, settled)
             before = seen
-            self._wait(self._stop, _LOOK_EVERY_S)
+            took = time.monotonic() - started
+            self._wait(self._stop, max(_LOOK_EVERY_S, _REST * took))
 
     def _walk(self) -> Iterator[_File]:
         """All regular files below the root, sorted; each real folder once."""
@@ -175,7 +182,7 @@ class FolderSource:
                 if _is_folder(entry):
                     folders.append((path, name + "/"))
                 else:
-                    yield from _regular(path, name)
+                    yield from _regular(entry, path, name)
             todo.extend(reversed(folders))
 
     def _left_out(self, path: Path, name: str) -> bool:
@@ -214,7 +221,7 @@ class FolderSource:
         if kind is None:
             return None
         facts = metadata.read(file.path if payload is None else payload, kind, file.path.name)
-        ref = None if payload is not None else MediaRef(url=str(file.path.resolve()), sha256=digest, length=length)
+        ref = None if payload is not None else MediaRef(url=_url(file.path), sha256=digest, length=length)
         return self._assembled(file, kind, facts, found, digest, length, payload=payload, ref=ref)
 
     def _refused(self, file: _File, named: Kind | None, refusal: str) -> Capture | None:
@@ -285,7 +292,10 @@ def open_media(capture: Capture) -> bytes | Path:
         return capture.payload
     if capture.payload_ref is None:
         raise SourceError(f"the capture {capture.capture_id} has neither bytes nor a reference to them")
-    return Path(capture.payload_ref.url)
+    url = capture.payload_ref.url
+    if url.startswith(_FILE_URL):
+        return Path(os.fsdecode(unquote_to_bytes(url.removeprefix(_FILE_URL))))
+    return Path(url)
 
 
 def encodable(name: str) -> str:
@@ -295,6 +305,12 @@ def encodable(name: str) -> str:
     except UnicodeEncodeError:
         return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return name
+
+
+def _url(path: Path) -> str:
+    """The absolute path as text; as a file URL where the path holds bytes that are no UTF-8."""
+    absolute = path.resolve()
+    return str(absolute) if encodable(str(absolute)) == str(absolute) else absolute.as_uri()
 
 
 def _order(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -311,10 +327,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _regular(path: Path, name: str) -> Iterator[_File]:
+def _regular(entry: os.DirEntry[str], path: Path, name: str) -> Iterator[_File]:
     """The file, if it is one: a pipe or a device would block, and a broken link has no bytes that could be refused."""
     try:
-        found = path.stat()
+        found = entry.stat()
     except OSError:
         return
     if stat.S_ISREG(found.st_mode):
@@ -327,10 +343,11 @@ def _content(path: Path, inline_bytes: int, *, always: bool) -> tuple[bytes | No
     Without `always`, a file that is no medium by its first bytes is not read on.
     """
     with path.open("rb") as file:
-        piece = file.read(inline_bytes + 1)
-        found = signature.media_type(piece[: signature.HEAD_BYTES])
+        head = file.read(signature.HEAD_BYTES)
+        found = signature.media_type(head)
         if found not in signature.READABLE and not always:
             return b"", found, _EMPTY_DIGEST, 0
+        piece = head + file.read(inline_bytes + 1 - len(head))
         digest = hashlib.sha256(piece)
         if len(piece) <= inline_bytes:
             return piece, found, digest.hexdigest(), len(piece)
