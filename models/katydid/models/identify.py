@@ -1,0 +1,409 @@
+"""One capture in, one outcome out: the whole story, from top to bottom.
+
+    identification(capture, models, settings, limits)
+      │
+      ├─ refused by its source?          → refused
+      ├─ a clip:   for each sound bundle: read it in blocks, mix, resample, cut into windows
+      │              ⇄ look at up to `windows_at_once` of them
+      │              pool per second, follow events, answer at each event's peak, gates
+      ├─ a frame:  decode reduced; propose crops where the ground is plain, else take the whole frame
+      │              ⇄ look at each with each image bundle
+      │              answer, gates
+      ├─ the media turn out broken       → refused, with the reason
+      └─ detections, effort, what ran    → identified, or empty
+
+`identification` is a generator: it yields a `Look` (these items, this model) and is sent what the model saw. So a host
+can batch the looks of many captures, on whatever device, and this file knows nothing of batches, threads or clocks:
+the outcome depends on its arguments alone. `identify` drives it for one capture.
+
+A recording is read once for each bundle that hears it. Reading it once for all would have every bundle wait for the
+slowest and hold its windows meanwhile; decoding costs a tenth of what the smallest model costs.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import weakref
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from katydid.models.decide import gates
+from katydid.models.decide.decision import Answer, Judge, Names, unidentifiable
+from katydid.models.decide.novelty import Neighbours
+from katydid.models.errors import ModelError
+from katydid.models.image import classify
+from katydid.models.manifest import BundleKind, SoundInput
+from katydid.models.model import Model, Seen
+from katydid.models.outcome import Box, Detection, Effort, Measure, Outcome, Ran, Span, Status
+from katydid.models.settings import GateSettings, IdentifySettings
+from katydid.models.sound.level import Levels
+from katydid.models.sound.listening import Heard, Listening
+from katydid.models.sound.windows import Windows, grid_for, resampled
+from katydid.sensors import audio, images
+from katydid.sensors.capture import Capture, Kind
+from katydid.sensors.errors import RefusedMedia, Undecodable
+from katydid.sensors.identity import detection_id
+from katydid.sensors.limits import Limits
+from katydid.sensors.sources.folder import open_media
+
+BLOCK_SAMPLES = 1 << 20
+"""Samples of all channels together that are decoded at a time: 4 MiB."""
+
+_KINDS = {BundleKind.SOUND_CLASSIFIER: Kind.CLIP, BundleKind.IMAGE_CLASSIFIER: Kind.FRAME}
+
+
+@dataclass(frozen=True)
+class Look:
+    """A question to a host: what does `model` see in `items`? float32 [n, samples] or uint8 [n, height, width, 3]."""
+
+    model: Model
+    items: NDArray[np.generic]
+
+
+class LookFailed(ModelError):
+    """Thrown into an identification by its host: no engine can run these items. Ends in a refused outcome."""
+
+
+Steps = Generator[Look, Seen, "Findings"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A detection before it has its number."""
+
+    model: str
+    digest: str
+    answer: Answer
+    quality: tuple[Measure, ...]
+    box: Box | None = None
+    span: Span | None = None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What looking at the media came to."""
+
+    effort: Effort
+    found: tuple[Found, ...] = ()
+    quality: tuple[Measure, ...] = ()
+    ran: tuple[Ran, ...] = ()
+    message: str = ""
+
+
+def identify(capture: Capture, models: Sequence[Model], settings: IdentifySettings, limits: Limits) -> Outcome:
+    """The outcome of one capture, each look answered on the spot. Raises EngineError where a model cannot run."""
+    steps = identification(capture, models, settings, limits)
+    try:
+        look = next(steps)
+        while True:
+            look = steps.send(look.model.infer(look.items))
+    except StopIteration as end:
+        outcome: Outcome = end.value
+        return outcome
+
+
+def identification(
+    capture: Capture, models: Sequence[Model], settings: IdentifySettings, limits: Limits
+) -> Generator[Look, Seen, Outcome]:
+    """Yield looks, be sent what was seen, end with the outcome. Of `models`, those for this kind of media look, in the
+    order of their names. Bad input ends as a refused outcome, never as an exception."""
+    if capture.refusal:
+        reason, _, message = capture.refusal.partition(": ")
+        return _refused(capture, settings, reason, message)
+    fitting = sorted(
+        (model for model in models if _KINDS.get(model.bundle.manifest.kind) is capture.kind),
+        key=lambda model: (model.bundle.manifest.model, model.bundle.digest),
+    )
+    try:
+        path = _listen if capture.kind is Kind.CLIP else _watch
+        findings = yield from path(capture, fitting, settings, limits)
+    except RefusedMedia as refusal:
+        return _refused(capture, settings, refusal.reason, str(refusal))
+    except LookFailed as failure:
+        return _refused(capture, settings, "model_failed", str(failure))
+    return _outcome(capture, settings, findings)
+
+
+# Sound
+
+
+def _listen(capture: Capture, models: Sequence[Model], settings: IdentifySettings, limits: Limits) -> Steps:
+    """Each bundle hears the whole recording."""
+    found: list[Found] = []
+    quality: list[Measure] = []
+    effort = Effort()
+    for model in models:
+        with audio.open_sound(open_media(capture), limits) as reader:
+            levels = Levels(reader.header.sample_rate)
+            heard, measures = yield from _hear(model, reader, levels, settings)
+        found += heard
+        quality += measures
+        effort = _sound_effort(reader.header, levels)
+    if models:
+        quality = [*_clip_quality(levels, settings.gates), *quality]
+        return Findings(effort=effort, found=tuple(found), quality=tuple(quality), ran=_ran(models))
+    return _unheard(capture, limits)
+
+
+def _hear(
+    model: Model, reader: audio.SoundReader, levels: Levels, settings: IdentifySettings
+) -> Generator[Look, Seen, tuple[list[Found], list[Measure]]]:
+    """One bundle, one recording: windows, looks, events."""
+    header, sound = reader.header, _sound_input(model)
+    grid = grid_for(sound, settings.overlap_s)
+    blocks = levels.through(reader.blocks(max(1, min(header.sample_rate, BLOCK_SAMPLES // header.channels))))
+    windows = Windows(resampled(blocks, header.sample_rate, grid.rate), grid, settings.windows_at_once)
+    knowledge = _knowledge(model)
+    judge = Judge(knowledge.names, model.bundle.manifest, settings, model.calibrated)
+    listening = Listening(judge, grid, len(model.bundle.labels))
+    far = knowledge.neighbours is not None
+    try:
+        for batch in windows.batches():
+            seen = yield Look(model, batch.samples)
+            listening.hear(batch.first, seen.scores, knowledge.distances(seen))
+    except RefusedMedia as refusal:
+        message = f"{refusal}; {levels.seconds:.1f} s before that could be read"
+        raise type(refusal)(refusal.reason, message) from refusal
+    events = listening.finish(windows.total, far=far)
+    found = [_found_sound(model, sound, header, levels, event, settings) for event in events]
+    name = model.bundle.manifest.name
+    return found, [
+        Measure(name=f"{name}.{role.value}_seconds", value=float(seconds))
+        for role, seconds in sorted(listening.silent.items())
+        if seconds
+    ]
+
+
+def _found_sound(
+    model: Model,
+    sound: SoundInput,
+    header: audio.SoundHeader,
+    levels: Levels,
+    event: Heard,
+    settings: IdentifySettings,
+) -> Found:
+    """An event with its place in the recording and its gates."""
+    nyquist = header.sample_rate / 2
+    top = sound.sample_rate / 2 if sound.high_hz is None else sound.high_hz
+    span = Span(
+        start_s=float(event.first),
+        end_s=min(float(event.last + 1), levels.seconds),
+        low_hz=sound.low_hz,
+        high_hz=min(top, nyquist),
+    )
+    quality = (
+        gates.clipping(levels.clipped_share(event.first, event.last), settings.gates),
+        gates.level(levels.rms_dbfs(event.first, event.last), settings.gates),
+    )
+    return _gated(model, event.answer, quality, span=span)
+
+
+def _unheard(capture: Capture, limits: Limits) -> Findings:
+    """No bundle hears: the recording is still checked to its end, and no effort is claimed."""
+    with audio.open_sound(open_media(capture), limits) as reader:
+        header = reader.header
+        for _ in reader.blocks(max(1, BLOCK_SAMPLES // header.channels)):
+            pass
+    effort = Effort(channels=header.channels, sample_rate=header.sample_rate)
+    return Findings(effort=effort, message="no sound model is installed: nothing was listened for")
+
+
+def _sound_effort(header: audio.SoundHeader, levels: Levels) -> Effort:
+    return Effort(seconds=levels.seconds, channels=header.channels, sample_rate=header.sample_rate)
+
+
+def _clip_quality(levels: Levels, bounds: GateSettings) -> tuple[Measure, ...]:
+    last = int(levels.seconds) + 1
+    return gates.clipping(levels.clipped_share(0, last), bounds), gates.level(levels.rms_dbfs(0, last), bounds)
+
+
+def _sound_input(model: Model) -> SoundInput:
+    sound = model.bundle.manifest.sound
+    if sound is None:
+        raise ModelError(f"{model.bundle.path}: a sound bundle without a sound input")
+    return sound
+
+
+# Frames
+
+
+def _watch(capture: Capture, models: Sequence[Model], settings: IdentifySettings, limits: Limits) -> Steps:
+    """Each bundle looks at the whole frame."""
+    frame = images.decode(_frame_bytes(capture), limits, _short_side(models))
+    quality = [gates.exposure(frame.pixels, settings.gates), gates.sharpness(frame.pixels, settings.gates)]
+    found: list[Found] = []
+    noted: list[Measure] = []
+    for model in models:
+        answer, silent = yield from _name(model, frame.pixels, settings)
+        noted += silent
+        if answer is not None:
+            found.append(_gated(model, answer, tuple(quality)))
+    effort = Effort(frames=1, width=frame.full_width, height=frame.full_height)
+    return Findings(effort=effort, found=tuple(found), quality=(*quality, *noted), ran=_ran(models))
+
+
+def _name(
+    model: Model, pixels: NDArray[np.uint8], settings: IdentifySettings
+) -> Generator[Look, Seen, tuple[Answer | None, list[Measure]]]:
+    manifest, knowledge = model.bundle.manifest, _knowledge(model)
+    if manifest.image is None:
+        raise ModelError(f"{model.bundle.path}: an image bundle without an image input")
+    seen = yield Look(model, classify.at_input(pixels, manifest.image)[np.newaxis])
+    judge = Judge(knowledge.names, manifest, settings, model.calibrated)
+    distances = knowledge.distances(seen)
+    scores = seen.scores[0].astype(np.float64)
+    probabilities = judge.probabilities(scores)
+    claims = judge.claims(scores, probabilities)
+    best = int(claims.argmax())
+    if claims[best] >= judge.report:
+        return judge.answer(best, scores, probabilities, None if distances is None else float(distances[0])), []
+    return None, []
+
+
+def _frame_bytes(capture: Capture) -> bytes:
+    media = open_media(capture)
+    if isinstance(media, bytes):
+        return media
+    try:
+        return media.read_bytes()
+    except OSError as exc:
+        raise Undecodable("unreadable", f"the file cannot be read: {exc.strerror}") from exc
+
+
+def _short_side(models: Iterable[Model]) -> int | None:
+    sides = [min(image.height, image.width) for model in models if (image := model.bundle.manifest.image)]
+    return max(sides, default=None)
+
+
+# What both have in common
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What a bundle's labels and arrays come to; made once a model."""
+
+    names: Names
+    neighbours: Neighbours | None
+
+    def distances(self, seen: Seen) -> NDArray[np.float64] | None:
+        """To the nearest training embedding, [n]; None where the bundle has no such gate."""
+        if self.neighbours is None or seen.embedding is None:
+            return None
+        return self.neighbours.distances(seen.embedding)
+
+
+_known: weakref.WeakKeyDictionary[Model, Knowledge] = weakref.WeakKeyDictionary()
+"""A cache, filled from the bundle alone: which thread fills it makes no difference."""
+
+
+def _knowledge(model: Model) -> Knowledge:
+    knowledge = _known.get(model)
+    if knowledge is None:
+        manifest = model.bundle.manifest
+        gate = manifest.neighbours
+        neighbours = None if gate is None else Neighbours(model.bundle.arrays()[gate.embeddings])
+        knowledge = _known[model] = Knowledge(Names(manifest, model.bundle.labels), neighbours)
+    return knowledge
+
+
+def _gated(
+    model: Model, answer: Answer, quality: tuple[Measure, ...], *, box: Box | None = None, span: Span | None = None
+) -> Found:
+    """A failed gate leaves name and numbers, and makes the decision."""
+    reason = gates.why_not(quality)
+    if reason is not None:
+        answer = Answer(
+            taxon=answer.taxon,
+            score=answer.score,
+            probability=answer.probability,
+            lineage=answer.lineage,
+            alternatives=answer.alternatives,
+            decision=unidentifiable(reason),
+        )
+    bundle = model.bundle
+    return Found(model=bundle.manifest.model, digest=bundle.digest, answer=answer, quality=quality, box=box, span=span)
+
+
+def _ran(models: Iterable[Model]) -> tuple[Ran, ...]:
+    return tuple(
+        Ran(
+            bundle=model.bundle.manifest.model,
+            bundle_digest=model.bundle.digest,
+            engine=model.running.engine,
+            provider=model.running.provider,
+            entry=model.entry,
+        )
+        for model in models
+    )
+
+
+def _outcome(capture: Capture, settings: IdentifySettings, findings: Findings) -> Outcome:
+    detections = tuple(
+        Detection(
+            detection_id=detection_id(capture.capture_id, found.digest, ordinal),
+            ordinal=ordinal,
+            model=found.model,
+            model_digest=found.digest,
+            taxon=found.answer.taxon,
+            box=found.box,
+            span=found.span,
+            score=found.answer.score,
+            probability=found.answer.probability,
+            lineage=found.answer.lineage,
+            alternatives=found.answer.alternatives,
+            quality=found.quality,
+            decision=found.answer.decision,
+        )
+        for ordinal, found in enumerate(findings.found)
+    )
+    status = Status.IDENTIFIED if detections else Status.EMPTY
+    return _told(capture, settings, status, detections=detections, findings=findings)
+
+
+def _refused(capture: Capture, settings: IdentifySettings, reason: str, message: str) -> Outcome:
+    findings = Findings(effort=Effort(), message=message)
+    return _told(capture, settings, Status.REFUSED, reason=reason, findings=findings)
+
+
+def _told(
+    capture: Capture,
+    settings: IdentifySettings,
+    status: Status,
+    *,
+    findings: Findings,
+    reason: str = "",
+    detections: tuple[Detection, ...] = (),
+) -> Outcome:
+    """The capture's facts without its bytes, and what became of it."""
+    return Outcome(
+        capture_id=capture.capture_id,
+        sensor_id=capture.sensor_id,
+        kind=capture.kind,
+        captured_at=capture.captured_at,
+        clock=capture.clock,
+        media_type=capture.media_type,
+        sha256=capture.sha256,
+        length=capture.length,
+        sequence=capture.sequence,
+        place=capture.place,
+        facts=capture.facts,
+        file=capture.file,
+        status=status,
+        reason=reason,
+        message=findings.message,
+        effort=findings.effort,
+        quality=findings.quality,
+        detections=detections,
+        ran=findings.ran,
+        settings_digest=settings.digest(),
+        katydid_version=_version(),
+    )
+
+
+@functools.cache
+def _version() -> str:
+    return importlib.metadata.version("katydid")
