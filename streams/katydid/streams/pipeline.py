@@ -32,6 +32,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from katydid.models.batching import Lane
 from katydid.models.errors import EngineError
 from katydid.models.identify import Look, LookFailed, identification
 from katydid.models.manifest import BundleKind
@@ -74,8 +75,15 @@ class Progress:
     refused: int
     durable: int
     bytes_in_flight: int
+    seen_items: int
+    """Windows and crops that models have looked at."""
     cpu_s: float
     """Thread CPU time in decoding, preparing, models and deciding: the p + m of all captures so far, seconds."""
+
+    @classmethod
+    def nothing(cls) -> Progress:
+        """Before anything was taken."""
+        return cls(0, 0, 0, 0, 0, 0, 0, 0.0)
 
 
 class Pipeline:
@@ -111,7 +119,7 @@ class Pipeline:
         self._answered: deque[_Job] = deque()
         self._order = InOrder()
         self._open = self._items = self._bytes = 0
-        self._counts = {"taken": 0, "durable": 0} | {status.value: 0 for status in Status}
+        self._counts = {"taken": 0, "durable": 0, "known": 0} | {status.value: 0 for status in Status}
         self._cpu_s = 0.0
         self._stopping = self._closed = False
         self._failure: BaseException | None = None
@@ -137,7 +145,9 @@ class Pipeline:
 
     __enter__ = start
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is not None:
             self.stop()
         self.close(raising=kind is None)
@@ -156,6 +166,18 @@ class Pipeline:
                 return False
             self._admit(taken)
             return True
+
+    def put_known(self, taken: Taken) -> None:
+        """Settle the position of a capture whose outcome the sink holds already: nothing is identified, and the sink
+        keeps the outcome that it has. Does not wait, so the writer's own thread may call it."""
+        arrival = Arrival(outcome=_known(taken.capture), position=taken.position)
+        with self._lock:
+            if self._ended():
+                return
+            turn = self._order.take(taken.position)
+            self._items += 1
+            self._counts["known"] += 1
+            self._writer.add(self._order.finish(turn, arrival))
 
     def drain(self, timeout: float | None = None) -> bool:
         """Wait until everything taken is durable; True if it is. Raises what stopped the pipeline."""
@@ -196,6 +218,7 @@ class Pipeline:
                 refused=counts["refused"],
                 durable=counts["durable"],
                 bytes_in_flight=self._bytes,
+                seen_items=self._engines.seen_items,
                 cpu_s=self._cpu_s,
             )
 
@@ -292,21 +315,21 @@ class Pipeline:
         opened = OpenLook(look, done)
         with self._lock:
             self._cpu_s += time.thread_time() - began
-            pieces = self._engines.submit(opened)
-            self._work.notify(pieces)
+            self._work.notify(self._engines.submit(opened, Lane.BACKFILL))
 
     def _infer(self, work: Work) -> None:
         """Run one batch; what fails is cut in two until the bad item stands alone."""
         began = time.thread_time()
-        failure: EngineError | MemoryError | None = None
-        seen: Seen | None = None
         try:
-            seen = work.run()
+            result: Seen | EngineError | MemoryError = work.run()
         except (EngineError, MemoryError) as error:
-            failure = error
+            result = error
         with self._lock:
             self._cpu_s += time.thread_time() - began
-            answered = self._engines.failed(work, failure) if failure else self._engines.succeeded(work, seen)
+            if isinstance(result, Seen):
+                answered = self._engines.succeeded(work, result)
+            else:
+                answered = self._engines.failed(work, result)
             for look in answered:
                 look.done(look)
             self._work.notify_all()
@@ -351,7 +374,7 @@ class Pipeline:
     def _unwritten(self) -> int:
         """Captures whose outcome is made and waits for the writer alone."""
         counts = self._counts
-        return sum(counts[status.value] for status in Status) - counts["durable"]
+        return sum(counts[status.value] for status in Status) + counts["known"] - counts["durable"]
 
     def _ended(self) -> bool:
         return self._stopping or self._closed or self._failure is not None
@@ -369,6 +392,25 @@ class Pipeline:
         while self._askers:
             loop, event = self._askers.popleft()
             loop.call_soon_threadsafe(event.set)
+
+
+def _known(capture: Capture) -> Outcome:
+    """What stands for an outcome that the sink will not write, because it has one of this id. Should it ever show in
+    a store, its reason tells what went wrong."""
+    return Outcome(
+        capture_id=capture.capture_id,
+        sensor_id=capture.sensor_id,
+        kind=capture.kind,
+        captured_at=capture.captured_at,
+        clock=capture.clock,
+        media_type=capture.media_type,
+        sha256=capture.sha256,
+        length=capture.length,
+        file=capture.file,
+        status=Status.REFUSED,
+        reason="duplicate",
+        message="the same capture as one that is stored already",
+    )
 
 
 def _in_memory(capture: Capture) -> int:

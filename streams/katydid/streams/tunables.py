@@ -27,7 +27,7 @@ class PipelineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     max_bytes: int = 256 * MIB
     """Encoded bytes of captures that are not identified yet. One capture above it is let in when it is alone."""
     batch: int = 8
-    """Most windows or crops in one call of a model: on a CPU larger ones win nothing and leave cores idle at the end."""
+    """Most windows or crops in one call of a model: larger ones win nothing on a CPU, and leave cores idle."""
     commit_items: int = 1000
     """Outcomes after which the sink writes at once."""
     commit_s: float = 1.0

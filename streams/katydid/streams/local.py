@@ -1,0 +1,405 @@
+"""The embedded host: a folder, the pipeline and a DuckDB store in one process. `katydid run` is this module.
+
+One thread reads the folder and fills the pipeline until it says that it is full, the pipeline's workers identify, its
+writer commits, and the caller's thread watches. What is durable is settled: killed at any moment and started again,
+a run goes on where it was, and ends with the same store as a run that nobody killed.
+
+    FOLDER.katydid/detections.duckdb      the store
+    FOLDER.katydid/detections.csv         one row a detection
+    FOLDER.katydid/…/NAME.katydid.selections.txt   one Raven table a recording
+    FOLDER.katydid/report.html            what was found, in one file
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from katydid.models.errors import BundleError
+from katydid.models.library import Library, default_library
+from katydid.models.manifest import BundleKind, BundleManifest
+from katydid.models.model import Model, open_model
+from katydid.models.settings import IdentifySettings
+from katydid.sensors.capture import Capture, ClockSource, Kind, Place, ZoneSource
+from katydid.sensors.errors import SourceError
+from katydid.sensors.limits import Limits
+from katydid.sensors.sources.folder import FolderSource
+from katydid.sensors.sources.protocol import Position, Taken
+from katydid.streams.context import Situator
+from katydid.streams.duplicates import Copy, Duplicates
+from katydid.streams.outputs import STORE_FILE, Outputs
+from katydid.streams.pipeline import Pipeline, Progress
+from katydid.streams.sink import Arrival
+from katydid.streams.store import DuckDBStore, open_store
+from katydid.streams.tunables import PipelineSettings
+
+WATCH_S = 0.2
+"""How often the watcher is told, seconds."""
+EXPORT_EVERY_S = 30.0
+"""While following: shortest time between two writings of the tables and the report, seconds."""
+
+
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person may say about one run; everything but the folder has an answer of its own."""
+
+    folder: Path
+    out: Path | None = None
+    models: tuple[str, ...] = ()
+    """Names of bundles; empty: all that fit what is in the folder."""
+    sensor: str | None = None
+    zone: str | None = None
+    place: Place | None = None
+    identify: IdentifySettings = IdentifySettings()
+    follow: bool = False
+    media: str = "best"
+    limits: Limits = Limits()
+    pipeline: PipelineSettings = msgspec.field(default_factory=PipelineSettings.for_this_machine)
+
+
+class RunProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a run stands."""
+
+    files: int
+    """Media files of the folder, known before it started; grows while following."""
+    settled_before: int
+    """Of these, how many an earlier run had settled."""
+    pipeline: Progress
+    elapsed_s: float
+    reader_cpu_s: float
+    workers: int
+
+    @property
+    def done(self) -> int:
+        """Captures identified, empty or refused so far."""
+        return self.pipeline.identified + self.pipeline.empty + self.pipeline.refused
+
+    @property
+    def rate(self) -> float:
+        """Captures per second."""
+        return self.done / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+    @property
+    def roofline_share(self) -> float:
+        """Share of what this machine could do, 0..1: CPU time of reading, decoding and models, measured by thread
+        clocks, over the wall clock times the cores. It is captures per second over cores / (p + m)."""
+        available = self.elapsed_s * self.workers
+        return min(1.0, (self.pipeline.cpu_s + self.reader_cpu_s) / available) if available > 0 else 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds to go at the present rate; None before there is one."""
+        left = self.files - self.settled_before - self.done
+        return left / self.rate if self.rate > 0 and left >= 0 else None
+
+
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run ended."""
+
+    progress: RunProgress
+    outputs: Outputs
+    nothing_new: bool
+    interrupted: bool
+    duplicates: int
+    left_alone: dict[Kind, int]
+    """Captures for whose kind there is no model: not taken, so a later run with a model finds them."""
+    other_files: int
+
+
+Watch = Callable[[RunProgress], None]
+Notify = Callable[[str], None]
+
+
+def run_folder(options: RunOptions, *, library: Library | None = None, watch: Watch, notify: Notify) -> RunSummary:
+    """Identify what is new in a folder and write the outputs.
+
+    `watch` is called about five times a second, `notify` with one line for each thing that a person should know.
+    Raises SourceError, ModelError, StoreError and ExportError; KeyboardInterrupt only where one comes during the
+    orderly end of an interrupted run.
+    """
+    folder = checked_folder(options.folder)
+    outputs = Outputs.beside(folder, options.out)
+    with open_store(outputs.store) as store:
+        run = LocalRun(options, folder, outputs, store, library or default_library(), notify)
+        return run.run(watch)
+
+
+def checked_folder(folder: Path) -> Path:
+    """The absolute path of a folder that can be identified. Raises SourceError that says what is wrong with it."""
+    if not folder.exists():
+        raise SourceError(f"there is no folder {folder}: check the path")
+    if not folder.is_dir():
+        raise SourceError(f"{folder} is a file: `katydid run` takes the folder that it lies in")
+    if (folder / STORE_FILE).exists():
+        raise SourceError(f"{folder} is what an earlier run wrote: give the folder with the recordings or frames")
+    return folder.resolve()
+
+
+class LocalRun:
+    """One run over one folder. Made by `run_folder`."""
+
+    def __init__(
+        self, options: RunOptions, folder: Path, outputs: Outputs, store: DuckDBStore, library: Library, notify: Notify
+    ) -> None:
+        self._options = options
+        self._outputs = outputs
+        self._store = store
+        self._library = library
+        self._notify = notify
+        self._stop = threading.Event()
+        self._settled = store.settled("folder")
+        self._source = FolderSource(
+            folder,
+            sensor=kept(store, "sensor", options.sensor),
+            name=kept(store, "folder_name", None) or keep(store, "folder_name", folder.name or "root"),
+            zone=kept(store, "zone", options.zone),
+            place=options.place,
+            limits=options.limits,
+            follow=options.follow,
+            stop=self._stop,
+            exclude=(outputs.directory,),
+        )
+        self._duplicates = Duplicates(store)
+        self._zone_said = False
+        self._left_alone: dict[Kind, int] = {}
+        self._reader_cpu_s = 0.0
+        self._reader_failure: Exception | None = None
+        self._files = 0
+        self._began = time.monotonic()
+
+    def run(self, watch: Watch) -> RunSummary:
+        """See `run_folder`."""
+        self._files = self._source.scan().files
+        captures = self._source.captures(self._is_settled)
+        first = None if self._options.follow else next(captures, None)
+        if first is None and not self._options.follow:
+            return self._nothing_new()
+        models = self._open_models()
+        self._duplicates = Duplicates(self._store, _stored_ids(self._store))
+        self._remember(models)
+        self._store.set_meta("exported", "no")
+        try:
+            return self._identify(models, _chained(first, captures), watch)
+        finally:
+            for model in models:
+                model.close()
+
+    # ------------------------------------------------------------------ parts of a run
+
+    def _identify(self, models: Sequence[Model], captures: Iterator[Taken], watch: Watch) -> RunSummary:
+        kinds = looked_at(models)
+        situator = Situator()
+        self._began = time.monotonic()
+        pipeline = Pipeline(
+            models,
+            self._store,
+            self._options.pipeline,
+            identify=self._options.identify,
+            limits=self._options.limits,
+            situate=situator,
+            durable=lambda arrivals: self._durable(pipeline, arrivals),
+        )
+        reader = threading.Thread(
+            target=self._read, args=(pipeline, captures, kinds), name="katydid-reader", daemon=True
+        )
+        interrupted = False
+        with pipeline:
+            reader.start()
+            try:
+                self._wait(pipeline, reader, watch, models)
+            except KeyboardInterrupt:
+                interrupted = True
+                self._stop.set()
+                pipeline.stop()
+        reader.join()
+        if self._reader_failure is not None:
+            raise self._reader_failure
+        progress = self._progress(pipeline.progress())
+        watch(progress)
+        self._store.checkpoint()
+        if not interrupted or self._options.follow:
+            self._export(models)
+        return self._summary(progress, interrupted=interrupted)
+
+    def _read(self, pipeline: Pipeline, captures: Iterator[Taken], kinds: frozenset[Kind]) -> None:
+        """The reader's thread: from the folder into the pipeline."""
+        try:
+            for taken in captures:
+                if self._stop.is_set():
+                    return
+                self._say_zone(taken.capture)
+                if taken.capture.kind not in kinds and not taken.capture.refusal:
+                    self._left_alone[taken.capture.kind] = self._left_alone.get(taken.capture.kind, 0) + 1
+                else:
+                    self._take(pipeline, taken)
+                self._reader_cpu_s = time.thread_time()
+        except Exception as error:  # noqa: BLE001 - a supervising loop: raised again by the run's own thread
+            self._reader_failure = error
+        finally:
+            self._stop.set()
+
+    def _take(self, pipeline: Pipeline, taken: Taken) -> None:
+        copy = self._duplicates.look(taken)
+        if copy is Copy.NEW:
+            pipeline.put_wait(taken)
+        elif copy is Copy.STORED:
+            pipeline.put_known(taken)
+
+    def _wait(self, pipeline: Pipeline, reader: threading.Thread, watch: Watch, models: Sequence[Model]) -> None:
+        """Watch until the folder is read and everything is durable; while following, write the outputs when idle."""
+        exported_at, exported = time.monotonic(), -1
+        while True:
+            idle = pipeline.drain(WATCH_S)
+            progress = pipeline.progress()
+            watch(self._progress(progress))
+            if idle and not reader.is_alive() and pipeline.drain(0.0):
+                return
+            if idle:
+                reader.join(WATCH_S)
+                if progress.durable != exported and time.monotonic() - exported_at > EXPORT_EVERY_S:
+                    self._store.checkpoint()
+                    self._export(models)
+                    exported_at, exported = time.monotonic(), progress.durable
+
+    def _durable(self, pipeline: Pipeline, arrivals: Sequence[Arrival]) -> None:
+        """The writer's thread: the source is told, and copies of what is now stored are settled."""
+        for arrival in arrivals:
+            self._source.durable(arrival.position)
+            for copy in self._duplicates.settled_by(arrival):
+                pipeline.put_known(copy)
+
+    def _nothing_new(self) -> RunSummary:
+        progress = self._progress(Progress.nothing())
+        if self._store.meta("exported") != "yes" or not self._outputs.complete():
+            self._export_manifests([shelf.manifest for shelf in self._library.shelves()])
+        return self._summary(progress, interrupted=False)
+
+    # ------------------------------------------------------------------ models and memory of earlier runs
+
+    def _open_models(self) -> list[Model]:
+        names = self._options.models
+        library = self._library
+        bundles = (
+            [library.open(name) for name in names]
+            if names
+            else [bundle for kind in Kind for bundle in library.fitting(kind)]
+        )
+        bundles = [bundle for bundle in bundles if bundle.manifest.kind is not BundleKind.PRIOR]
+        if not bundles:
+            raise BundleError(
+                "there is no model to identify with: `katydid models add birdnet` for birds, or see "
+                "`katydid models add --help`"
+            )
+        return [open_model(bundle, slots=self._options.pipeline.workers) for bundle in bundles]
+
+    def _remember(self, models: Sequence[Model]) -> None:
+        """Keep what this store was made with, and say so where an earlier run had other models or settings."""
+        now = _made_with(models, self._options.identify)
+        before = msgspec.json.decode(self._store.meta("made_with") or "[]", type=list[MadeWith])
+        others = [made for made in before if made != now]
+        if others:
+            self._notify(
+                f"{self._outputs.directory} also holds results of {others[-1].words()}; they stay as they are, and "
+                f"new files are identified by {now.words()}. To identify everything anew: --out ANOTHER_FOLDER"
+            )
+        if now not in before:
+            self._store.set_meta("made_with", msgspec.json.encode([*before, now]).decode())
+
+    def _is_settled(self, position: Position) -> bool:
+        return self._settled.get(position.partition) == position.mark
+
+    def _say_zone(self, capture: Capture) -> None:
+        clock = capture.clock
+        dated = clock.source not in (ClockSource.FILE_DATE, ClockSource.NONE)
+        if dated and clock.zone_source is ZoneSource.ASSUMED and not self._zone_said:
+            self._zone_said = True
+            self._notify(
+                f"times are recorded without an offset from UTC: taken as {clock.zone}, this machine's zone; "
+                "if the sensor's clock kept another, give --timezone"
+            )
+
+    # ------------------------------------------------------------------ what comes out
+
+    def _export(self, models: Sequence[Model]) -> None:
+        self._export_manifests([model.bundle.manifest for model in models])
+
+    def _export_manifests(self, credits: Sequence[BundleManifest]) -> None:
+        root = None if self._options.media == "none" else self._source.root
+        title = f"What was found in {self._store.meta('folder_name')}"
+        self._outputs.write(self._store, root=root, credits=credits, title=title)
+        self._store.set_meta("exported", "yes")
+
+    def _progress(self, pipeline: Progress) -> RunProgress:
+        return RunProgress(
+            files=self._files,
+            settled_before=len(self._settled),
+            pipeline=pipeline,
+            elapsed_s=time.monotonic() - self._began,
+            reader_cpu_s=self._reader_cpu_s,
+            workers=self._options.pipeline.workers,
+        )
+
+    def _summary(self, progress: RunProgress, *, interrupted: bool) -> RunSummary:
+        return RunSummary(
+            progress=progress,
+            outputs=self._outputs,
+            nothing_new=progress.pipeline.taken == 0 and not self._left_alone,
+            interrupted=interrupted,
+            duplicates=self._duplicates.count,
+            left_alone=dict(self._left_alone),
+            other_files=self._source.other_files,
+        )
+
+
+class MadeWith(msgspec.Struct, frozen=True, kw_only=True):
+    """Models and settings of one run."""
+
+    models: tuple[str, ...]
+    digests: tuple[str, ...]
+    settings: str
+
+    def words(self) -> str:
+        """For a person."""
+        return f"{', '.join(self.models)} with settings {self.settings[:8]}"
+
+
+def _made_with(models: Sequence[Model], settings: IdentifySettings) -> MadeWith:
+    bundles = sorted((model.bundle for model in models), key=lambda bundle: bundle.name)
+    return MadeWith(
+        models=tuple(bundle.manifest.model for bundle in bundles),
+        digests=tuple(bundle.digest for bundle in bundles),
+        settings=settings.digest(),
+    )
+
+
+def looked_at(models: Sequence[Model]) -> frozenset[Kind]:
+    """The kinds of media that some of the models can look at."""
+    kinds = {model.bundle.manifest.kind for model in models}
+    found = {Kind.CLIP} if BundleKind.SOUND_CLASSIFIER in kinds else set()
+    return frozenset(found | ({Kind.FRAME} if BundleKind.IMAGE_CLASSIFIER in kinds else set()))
+
+
+def kept(store: DuckDBStore, key: str, given: str | None) -> str | None:
+    """What was given now, and is kept for later runs; else what an earlier run kept."""
+    return store.meta(key) if given is None else keep(store, key, given)
+
+
+def keep(store: DuckDBStore, key: str, value: str) -> str:
+    """Keep a word in the store; returns it."""
+    if store.meta(key) != value:
+        store.set_meta(key, value)
+    return value
+
+
+def _stored_ids(store: DuckDBStore) -> Iterator[str]:
+    for rows in store.tuples("SELECT capture_id FROM outcome"):
+        yield from (str(capture_id) for (capture_id,) in rows)
+
+
+def _chained(first: Taken | None, rest: Iterator[Taken]) -> Iterator[Taken]:
+    if first is not None:
+        yield first
+    yield from rest
