@@ -35,14 +35,14 @@ def _recompute_run(connection: duckdb.DuckDBPyConnection, pairs: list[tuple[str,
     touched = pa.table({"sensor_id": pa.array([sensor for sensor, _ in pairs], pa.string()), "hour": hours})
     connection.register("touched", touched)
     try:
-        for table, insert in (("activity_1h", _ACTIVITY), ("effort_1h", _EFFORT)):
+        for table, insert in (("activity_1h", ACTIVITY_OF_HOURS), ("effort_1h", EFFORT_OF_HOURS)):
             connection.execute(
                 f"DELETE FROM {table} USING touched WHERE {table}.hour >= make_timestamp_ns($start::BIGINT)::TIMESTAMP "
                 f"AND {table}.hour < make_timestamp_ns($end::BIGINT)::TIMESTAMP "
                 f"AND {table}.sensor_id = touched.sensor_id AND {table}.hour = touched.hour",
                 {"start": start, "end": end},
             )
-            connection.execute(insert, {"start": start, "end": end})
+            connection.execute(insert.format(rows=_ROWS_OF_THE_HOURS), {"start": start, "end": end})
     finally:
         connection.unregister("touched")
 
@@ -52,20 +52,20 @@ _ROWS_OF_THE_HOURS = """
     AND (sensor_id, date_trunc('hour', captured_at)) IN (SELECT (sensor_id, hour) FROM touched)
 """
 
-_ACTIVITY = f"""
+ACTIVITY_OF_HOURS = """
 INSERT INTO activity_1h
 SELECT sensor_id, date_trunc('hour', captured_at), taxon_id, any_value(taxon), any_value(common_name),
        any_value(rank), greatest(0, least(19, floor(coalesce(probability, score) * 20)))::INTEGER AS bin, count(*),
        count(*) FILTER (decision = 'accepted'), sum(coalesce(probability, score)), max(coalesce(probability, score))
-FROM detection WHERE {_ROWS_OF_THE_HOURS}
+FROM detection WHERE {rows}
 GROUP BY sensor_id, date_trunc('hour', captured_at), taxon_id, bin
 """
 
-_EFFORT = f"""
+EFFORT_OF_HOURS = """
 INSERT INTO effort_1h
 SELECT sensor_id, date_trunc('hour', captured_at), count(*), count(*) FILTER (status = 'identified'),
        count(*) FILTER (status = 'empty'), count(*) FILTER (status = 'refused'),
        sum(effort_s), sum(effort_frames), sum(n_detections), min(captured_at), max(captured_at)
-FROM outcome WHERE {_ROWS_OF_THE_HOURS}
+FROM outcome WHERE {rows}
 GROUP BY sensor_id, date_trunc('hour', captured_at)
 """

@@ -16,7 +16,9 @@ from operator import attrgetter
 from typing import TypeVar
 
 import msgspec
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from katydid.models.outcome import (
     Alternative,
@@ -51,6 +53,8 @@ class _Column(msgspec.Struct, frozen=True):
     """Which record it comes from: "outcome", "clock", …"""
     field: str
     json: bool = False
+    hole: bytes = b""
+    """What its JSON holds only where the encoder dropped a number that is not finite."""
 
 
 def _text(of: str, **fields: str) -> list[_Column]:
@@ -65,8 +69,8 @@ def _whole(of: str, **fields: str) -> list[_Column]:
     return [_Column(name, pa.int32(), of, field) for name, field in fields.items()]
 
 
-def _json(of: str, **fields: str) -> list[_Column]:
-    return [_Column(name, pa.string(), of, field, json=True) for name, field in fields.items()]
+def _json(of: str, name: str, hole: bytes = b"") -> _Column:
+    return _Column(name, pa.string(), of, name, json=True, hole=hole)
 
 
 OUTCOME_COLUMNS: tuple[_Column, ...] = (
@@ -86,7 +90,9 @@ OUTCOME_COLUMNS: tuple[_Column, ...] = (
     *_whole("effort", effort_frames="frames", channels="channels", sample_rate="sample_rate"),
     *_whole("effort", width="width", height="height"),
     *_whole("outcome", n_detections="detections", earlier_frames="earlier_frames"),
-    *_json("outcome", facts="facts", quality="quality", ran="ran"),
+    _json("outcome", "facts"),
+    _json("outcome", "quality", b'"value":null'),
+    _json("outcome", "ran"),
     *_text("outcome", settings_digest="settings_digest", katydid_version="katydid_version"),
 )
 
@@ -106,9 +112,11 @@ DETECTION_COLUMNS: tuple[_Column, ...] = (
     *_text("context", prior_bundle="prior_bundle"),
     _Column("allowed", pa.bool_(), "context", "allowed"),
     *_text("decision", decision="verdict", reason="reason"),
-    *_json("decision", certificate="certificate"),
+    _json("decision", "certificate", b'":null'),
     *_text("detection", model="model", model_digest="model_digest", life_stage="life_stage"),
-    *_json("detection", lineage="lineage", alternatives="alternatives", quality="quality"),
+    _json("detection", "lineage", b'"probability":null'),
+    _json("detection", "alternatives", b'"score":null'),
+    _json("detection", "quality", b'"value":null'),
 )
 
 
@@ -120,7 +128,7 @@ class _Absent:
 
 
 _ABSENT = _Absent()
-_encode = msgspec.json.Encoder().encode
+_encoder = msgspec.json.Encoder()
 
 
 def outcome_table(outcomes: Sequence[Outcome]) -> pa.Table:
@@ -159,35 +167,39 @@ def _table(
 ) -> pa.Table:
     arrays = []
     for column in columns:
-        values = special.get(column.name)
-        if values is None:
-            values = list(map(attrgetter(column.field), records[column.of]))
-            if column.json:
-                values = _json_texts(values)
-        arrays.append(_array(values, column.type))
+        # A column at a time: a tuple per row would wake the garbage collector, which costs more than all of this.
+        cells = special.get(column.name) or list(map(attrgetter(column.field), records[column.of]))
+        arrays.append(_json_array(cells, column.hole) if column.json else _array(cells, column.type))
     return pa.Table.from_arrays(arrays, names=[column.name for column in columns])
 
 
-def _array(values: list[object], kind: pa.DataType) -> pa.Array:
+def _array(values: Sequence[object], kind: pa.DataType) -> pa.Array:
     try:
         return pa.array(values, kind)
     except UnicodeEncodeError:
         return pa.array([_speakable(value) for value in values], kind)
 
 
-def _json_texts(values: Iterable[object]) -> list[object]:
-    """JSON text of each value; "" for an empty tuple (by far the most common), None for None."""
-    return [_json_text(value) if value else (None if value is None else "") for value in values]
-
-
-def _json_text(value: object) -> str:
+def _json_array(values: Sequence[object], hole: bytes) -> pa.Array:
+    """JSON text of each value as an Arrow array of strings, made without a Python object per row: the encoder writes
+    all values into one buffer, a line each, and the line breaks become the array's offsets."""
+    if not any(values):
+        return pa.array([None if value is None else "[]" for value in values], pa.string())
     try:
-        encoded = _encode(value)
+        lines = _encoder.encode_lines(values)
     except UnicodeEncodeError:
-        return _encode(_plain(msgspec.to_builtins(value))).decode()
-    if b'value":null' in encoded or b'score":null' in encoded or b'probability":null' in encoded:
-        encoded = _encode(_plain(msgspec.to_builtins(value)))
-    return encoded.decode()
+        lines = _encoder.encode_lines([_plain(msgspec.to_builtins(value)) for value in values])
+    if hole and hole in lines:
+        lines = _encoder.encode_lines([_plain(msgspec.to_builtins(value)) for value in values])
+    buffer = np.frombuffer(lines, np.uint8)
+    breaks = np.flatnonzero(buffer == _BREAK)
+    offsets = np.zeros(len(values) + 1, np.int32)
+    offsets[1:] = breaks - np.arange(len(values))
+    texts = pa.StringArray.from_buffers(len(values), pa.py_buffer(offsets), pa.py_buffer(buffer[buffer != _BREAK]))
+    return pc.if_else(pc.equal(texts, "null"), None, texts) if None in values else texts
+
+
+_BREAK = ord("\n")
 
 
 def _plain(value: object) -> object:
@@ -254,8 +266,7 @@ class _Reader:
         return self.get(name, str)
 
     def listed(self, name: str, kind: type[T]) -> tuple[T, ...]:
-        text = self.text(name)
-        return _decoder(kind)(text) if text else ()
+        return _decoder(kind)(self.text(name))
 
 
 _decoders: dict[type, Callable[[str], tuple[object, ...]]] = {}
