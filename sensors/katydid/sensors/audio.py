@@ -52,10 +52,12 @@ class SoundHeader(msgspec.Struct, frozen=True, kw_only=True):
 class SoundReader:
     """An open clip; a context manager. Make it with `open_sound`."""
 
-    def __init__(self, file: BinaryIO, header: SoundHeader, sound: soundfile.SoundFile) -> None:
+    def __init__(self, header: SoundHeader, file: BinaryIO, sound: _Forward, wav: riff.WavHeader | None) -> None:
         self.header = header
         self._file = file
         self._sound = sound
+        self._wav = wav
+        self._fresh = True
 
     def __enter__(self) -> Self:
         return self
@@ -88,10 +90,11 @@ class SoundReader:
             yield np.ascontiguousarray(block.T)
 
     def _rewind(self) -> None:
-        try:
-            self._sound.seek(0)
-        except (soundfile.LibsndfileError, OSError) as exc:
-            raise Undecodable("undecodable", "the clip cannot be read from its start") from exc
+        """Opened anew rather than sought: what does not know its own length cannot be sought in."""
+        if not self._fresh:
+            self._sound.close()
+            self._sound = _open_soundfile(self._file, self._wav)
+        self._fresh = False
 
     def _read(self, frames: int) -> Samples:
         try:
@@ -118,16 +121,19 @@ def open_sound(media: bytes | Path, limits: Limits) -> SoundReader:
         if wav is not None:
             _check(wav.channels, wav.sample_rate, wav.frames, wav.frames * wav.channels * wav.bits // 8, length, limits)
         file = _past_padding(file, found)
-        sound = _open_soundfile(file)
+        sound = _open_soundfile(file, wav)
+        try:
+            header = _header(found, sound, wav, length, limits)
+        except BaseException:
+            sound.close()
+            raise
+        if _counted(found, sound):
+            sound.close()
+            sound = _open_soundfile(file, wav)
     except BaseException:
         file.close()
         raise
-    try:
-        return SoundReader(file, _header(found, sound, wav, length, limits), sound)
-    except BaseException:
-        sound.close()
-        file.close()
-        raise
+    return SoundReader(header, file, sound, wav)
 
 
 def decode(media: bytes | Path, limits: Limits) -> Samples:
@@ -202,21 +208,29 @@ class _From(io.RawIOBase):
         super().close()
 
 
-def _open_soundfile(file: BinaryIO) -> soundfile.SoundFile:
-    file.seek(0)
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]
+    """Read from its start to its end. Seekable files are sought after every read, which some formats cannot bear."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _open_soundfile(file: BinaryIO, wav: riff.WavHeader | None) -> _Forward:
     try:
-        return soundfile.SoundFile(file, mode="r")
+        if wav is not None and wav.unfinished:
+            samples = cast(BinaryIO, _From(file, wav.start))
+            return _Forward(samples, "r", wav.sample_rate, wav.channels, wav.subtype, "LITTLE", "RAW")
+        file.seek(0)
+        return _Forward(file, "r")
     except (soundfile.LibsndfileError, OSError, ValueError, TypeError) as exc:
         raise Undecodable("undecodable", "the decoder finds no sound in these bytes") from exc
 
 
-def _header(
-    found: str, sound: soundfile.SoundFile, wav: riff.WavHeader | None, length: int, limits: Limits
-) -> SoundHeader:
+def _header(found: str, sound: _Forward, wav: riff.WavHeader | None, length: int, limits: Limits) -> SoundHeader:
     channels, rate, frames = sound.channels, sound.samplerate, sound.frames
     _check(channels, rate, 1, 0, length, limits)
-    if found == "audio/mpeg" or frames <= 0 or frames >= _UNKNOWN_LENGTH:
-        frames = _count(sound, rate, limits)
+    if _counted(found, sound):
+        frames = _count(sound, length, limits)
     if frames <= 0:
         raise Undecodable("empty", "the clip holds no samples")
     _check(channels, rate, frames, frames * channels * 2, length, limits)
@@ -243,15 +257,18 @@ def _check(channels: int, rate: int, frames: int, decoded: int, encoded: int, li
     check_expansion(decoded, encoded, limits)
 
 
-def _count(sound: soundfile.SoundFile, rate: int, limits: Limits) -> int:
-    """Frames of a clip whose header does not say (some streams) or only guesses (MP3): decoded once, in blocks."""
+def _counted(found: str, sound: _Forward) -> bool:
+    """Whether the length has to be counted: some streams do not say it, and MP3 only guesses."""
+    return found == "audio/mpeg" or not 0 < sound.frames < _UNKNOWN_LENGTH
+
+
+def _count(sound: _Forward, encoded: int, limits: Limits) -> int:
+    """Frames of a clip, by decoding it once, in blocks, within the limits."""
     count = 0
     try:
-        while count <= limits.max_seconds * rate:
-            read = len(sound.read(_COUNTING_BLOCK, dtype="float32", always_2d=True))
+        while read := len(sound.read(_COUNTING_BLOCK, dtype="float32", always_2d=True)):
             count += read
-            if not read:
-                break
+            _check(sound.channels, sound.samplerate, count, count * sound.channels * 2, encoded, limits)
     except soundfile.LibsndfileError as exc:
         raise Undecodable("truncated", "the clip breaks off or is damaged inside") from exc
     return count

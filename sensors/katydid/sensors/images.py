@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -71,7 +72,7 @@ def probe(data: bytes, limits: Limits) -> ImageHeader:
     """Read and check the header of the encoded frame `data`; nothing is decoded.
 
     Raises OverLimit ("too_many_bytes", "too_many_pixels", "expansion", "too_many_scans") and Undecodable
-    ("empty_file", "truncated", "not_media", "unsupported", "bad_header").
+    ("empty_file", "truncated", "damaged", "not_media", "unsupported", "bad_header").
     """
     check_bytes(len(data), limits)
     if not data:
@@ -233,6 +234,8 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         end = at + 8 + int.from_bytes(data[at : at + 4], "big")
         if end + 4 > len(data):
             break
+        if zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+            raise Undecodable("damaged", "a PNG with a part that does not match its checksum")
         yield name, at + 8, end
         if name == b"IEND":
             return

@@ -13,6 +13,16 @@ from katydid.sensors.errors import Undecodable
 _MOST_CHUNKS = 1000
 _PCM, _FLOAT, _A_LAW, _MU_LAW, _EXTENSIBLE = 0x0001, 0x0003, 0x0006, 0x0007, 0xFFFE
 _BITS = {_PCM: (8, 16, 24, 32), _FLOAT: (32, 64), _A_LAW: (8,), _MU_LAW: (8,)}
+_SUBTYPES = {
+    (_PCM, 8): "PCM_U8",
+    (_PCM, 16): "PCM_16",
+    (_PCM, 24): "PCM_24",
+    (_PCM, 32): "PCM_32",
+    (_FLOAT, 32): "FLOAT",
+    (_FLOAT, 64): "DOUBLE",
+    (_A_LAW, 8): "ALAW",
+    (_MU_LAW, 8): "ULAW",
+}
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -32,11 +42,21 @@ class WavHeader(msgspec.Struct, frozen=True, kw_only=True):
     sample_rate: int
     bits: int
     """Of one sample as stored."""
-    floating: bool
+    form: int
+    """Format number: 1 PCM, 3 float, 6 and 7 logarithmic."""
     frames: int
     """Whole frames that are really there."""
     promised_frames: int
-    """What the header says; equal to `frames` in a sound file."""
+    """What the header says; equal to `frames` in a whole file."""
+    start: int
+    """Where the samples begin."""
+    unfinished: bool = False
+    """True: the recorder never came to write the sizes; the samples go on to the end of the file."""
+
+    @property
+    def subtype(self) -> str:
+        """As libsndfile calls it."""
+        return _SUBTYPES[self.form, self.bits]
 
 
 def chunks(file: BinaryIO, length: int) -> Iterator[Chunk]:
@@ -122,7 +142,9 @@ def _with_samples(found: tuple[int, int, int, int, int], chunk: Chunk, length: i
         channels=channels,
         sample_rate=rate,
         bits=bits,
-        floating=tag == _FLOAT,
+        form=tag,
         frames=there // frame_bytes,
         promised_frames=chunk.promised // frame_bytes,
+        start=chunk.start,
+        unfinished=unfinished,
     )
