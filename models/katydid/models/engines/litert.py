@@ -6,9 +6,12 @@ Graphs that leave the batch open are resized to it; the others run item by item 
 
 from __future__ import annotations
 
+import os
 import queue
-from collections.abc import Callable
-from contextlib import suppress
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -28,6 +31,7 @@ except ImportError as error:
 
 T = TypeVar("T")
 
+STDERR = 2
 _RUNTIME_ERRORS = (RuntimeError, ValueError, TypeError)
 
 
@@ -83,13 +87,48 @@ class LiteRTEngine:
             self._free.put(None)
 
 
+_first = threading.Lock()
+_greeted = False
+
+
+@contextmanager
+def _without_greeting() -> Iterator[None]:
+    """LiteRT writes "INFO: Created TensorFlow Lite XNNPACK delegate" to stderr once a process, and has no switch for it.
+
+    Around the first interpreter, what native code writes to stderr is held back, and all but that line passed on.
+    """
+    global _greeted
+    with _first:
+        if _greeted:
+            yield
+            return
+        _greeted = True
+        try:
+            kept = os.dup(STDERR)
+        except OSError:  # No stderr: nothing to keep clean.
+            yield
+            return
+        with tempfile.TemporaryFile() as held:
+            os.dup2(held.fileno(), STDERR)
+            try:
+                yield
+            finally:
+                os.dup2(kept, STDERR)
+                os.close(kept)
+                held.seek(0)
+                for line in held:
+                    if b"XNNPACK delegate" not in line:
+                        os.write(STDERR, line)
+
+
 class _Slot:
     """One interpreter, and the batch that it is sized for."""
 
     def __init__(self, data: bytes, name: str) -> None:
         self._name = name
-        self._interpreter = self._guarded(lambda: Interpreter(model_content=data, num_threads=1))
-        self._guarded(self._interpreter.allocate_tensors)
+        with _without_greeting():
+            self._interpreter = self._guarded(lambda: Interpreter(model_content=data, num_threads=1))
+            self._guarded(self._interpreter.allocate_tensors)
         ins, outs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self.inputs = {detail["name"]: _port(detail) for detail in ins}
         self.outputs = {detail["name"]: _port(detail) for detail in outs}
