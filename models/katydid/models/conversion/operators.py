@@ -215,7 +215,8 @@ def _reshape(graph: OnnxGraph, operator: Operator) -> Value:
     for k, size in enumerate(target):
         if size == -1 and k > 0:
             target[k] = left // int(np.prod([n for j, n in enumerate(target) if j != k and n != BATCH]))
-    if int(np.prod([n for n in target if n != BATCH])) != left:
+    kept = (BATCH in target) == (BATCH in source.shape)
+    if not kept or int(np.prod([n for n in target if n != BATCH])) != left:
         raise ConversionError(f"operator {operator.index} RESHAPE {source.shape} to {tuple(target)} mixes the batch")
     return graph.reshaped(source, tuple(target))
 
