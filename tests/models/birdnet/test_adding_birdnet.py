@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from katydid.models import adding_birdnet
 from katydid.models.bundle import Bundle
+from katydid.models.conversion import TfliteGraph, read_tflite
 from katydid.models.errors import ConversionError, MissingExtra
 from katydid.models.manifest import Role
 
@@ -104,7 +105,7 @@ def test_a_conversion_that_differs_writes_nothing(
     """An exponent that is off by a thousandth stands for any mistake in the conversion."""
     right = adding_birdnet.front_end_arrays
 
-    def wrong(source: adding_birdnet.TfliteGraph) -> dict[str, NDArray[np.generic]]:
+    def wrong(source: TfliteGraph) -> dict[str, NDArray[np.generic]]:
         return {**right(source), "high_exponent": np.asarray(0.1906, np.float32)}
 
     monkeypatch.setattr(adding_birdnet, "front_end_arrays", wrong)
@@ -114,7 +115,7 @@ def test_a_conversion_that_differs_writes_nothing(
 
 
 def test_another_graph_than_birdnets_is_refused(birdnet: Bundle) -> None:
-    geo = adding_birdnet.read_tflite(adding_birdnet.find_package().geo)
+    geo = read_tflite(adding_birdnet.find_package().geo)
     with pytest.raises(ConversionError, match=r"not BirdNET 2\.4"):
         adding_birdnet.front_end_arrays(geo)
 

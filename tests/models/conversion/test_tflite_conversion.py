@@ -79,7 +79,8 @@ def slid(pictures: Floats, kernel: Floats, stride: int) -> Floats:
     """A plain convolution without padding: [N, H, W, C] with [O, h, w, C] → [N, H', W', O]."""
     _, high, wide, _ = kernel.shape
     patches = np.lib.stride_tricks.sliding_window_view(pictures, (high, wide), axis=(1, 2))[:, ::stride, ::stride]
-    return np.einsum("nyxchw,ohwc->nyxo", patches, kernel).astype(np.float32)
+    summed: Floats = np.einsum("nyxchw,ohwc->nyxo", patches, kernel).astype(np.float32)
+    return summed
 
 
 @given(size=st.integers(1, 300), kernel=st.integers(1, 9), stride=st.integers(1, 4))
@@ -141,7 +142,7 @@ def test_channels_meet_channels_in_constants_and_joins() -> None:
     scaled = drawing.then("MUL", 0, drawing.constant(np.array([2, -1], np.float32)))
     shifted = drawing.then("ADD", scaled, drawing.constant(np.array(3, np.float32)), FusedActivationFunction=3)
     drawing.then("CONCATENATION", shifted, 0, Axis=3)
-    expected = np.concatenate([np.clip(pictures * np.float32([2, -1]) + 3, 0, 6), pictures], axis=-1)
+    expected = np.concatenate([np.clip(pictures * np.array([2, -1], np.float32) + 3, 0, 6), pictures], axis=-1)
     np.testing.assert_allclose(last(run(drawing.graph(), first(pictures))), expected, atol=1e-6)
 
 
@@ -183,7 +184,7 @@ def test_what_does_not_lead_to_an_output_is_not_translated() -> None:
     drawing = Drawing(1, 4)
     drawing.then("CUMSUM", 0)
     drawing.then("RELU", 0)
-    np.testing.assert_array_equal(run(drawing.graph(), np.float32([[-1, 2, 0, 3]])), [[0, 2, 0, 3]])
+    np.testing.assert_array_equal(run(drawing.graph(), np.array([[-1, 2, 0, 3]], np.float32)), [[0, 2, 0, 3]])
 
 
 def test_the_same_graph_gives_the_same_bytes() -> None:

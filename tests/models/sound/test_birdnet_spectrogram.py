@@ -19,7 +19,8 @@ def triangles(bins: int, highest: int) -> NDArray[np.float32]:
     """Overlapping triangles over the bins, float32 [96, bins]."""
     centres = np.linspace(2, highest, BANDS)
     width = 2.5 * (centres[1] - centres[0])
-    return np.maximum(0, 1 - np.abs(np.arange(bins) - centres[:, np.newaxis]) / width).astype(np.float32)
+    heights = np.maximum(0, 1 - np.abs(np.arange(bins) - centres[:, np.newaxis]) / width)
+    return np.asarray(heights, np.float32)
 
 
 @pytest.fixture(scope="module")
