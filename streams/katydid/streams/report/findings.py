@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 from numpy.typing import NDArray
 
 from katydid.streams.report.text import NS
@@ -31,6 +32,10 @@ BEST = 12
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+
+UNDATED = frozenset({"before_2000", "in_future", "no_reading"})
+"""Flags of a clock that cannot be right: such captures count, and stay out of everything drawn over time."""
 
 
 class Species(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,12 +62,12 @@ class Species(msgspec.Struct, frozen=True, kw_only=True):
     """Mean over the detections that have one; None: none has."""
     posterior: float | None
     highest: float
-    first: int
-    """UTC, nanoseconds, of the first detection (capture's time plus seconds into it)."""
-    last: int
+    first: int | None
+    """UTC, nanoseconds, of the first detection (capture's time plus seconds into it); None: no clock was right."""
+    last: int | None
     histogram: tuple[int, ...]
-    best: tuple[str, ...]
-    """Detection ids, accepted before others, the most confident first, at most one of a capture."""
+    best: dict[str, tuple[str, ...]]
+    """Kind → detection ids, accepted before others, the most confident first, at most one of a capture."""
     quarters: dict[str, dict[int, int]]
     """Kind → quarter hour since 1970 (UTC) → detections."""
 
@@ -104,6 +109,8 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     first: int | None
     last: int | None
     """UTC, nanoseconds: the last capture's start."""
+    undated: int
+    """Captures whose clock cannot be right: they take no part in what is drawn over time."""
     zones: dict[str, int]
     """Zone → captures, most frequent first."""
     zone_sources: dict[str, int]
@@ -204,17 +211,17 @@ class _Sums:
     probability: tuple[float, int] = (0.0, 0)
     posterior: tuple[float, int] = (0.0, 0)
     highest: float = 0.0
-    first: int = 0
-    last: int = 0
+    first: int | None = None
+    last: int | None = None
     histogram: Ints = field(default_factory=lambda: np.zeros(BINS, np.int64))
-    best: list[tuple[bool, float, str]] = field(default_factory=list)
+    best: dict[str, list[tuple[bool, float, str]]] = field(default_factory=lambda: defaultdict(list))
     quarters: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
 
 
 class _Chunk:
     """The columns of one stretch of detections that the sums need."""
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, undated: set[str]) -> None:
         self.taxon_ids, self.taxon = unique(table, "taxon_id")
         self.names, self.name = unique(table, "taxon")
         self.common_names, self.common_name = unique(table, "common_name")
@@ -231,6 +238,7 @@ class _Chunk:
         into = np.nan_to_num(floats(table, "start_s"))
         self.at: Ints = integers(table, "captured_at") + np.round(into * NS).astype(np.int64)
         self.unexpected = floats(table, "expected") == 0.0
+        self.dated = np.array([capture not in undated for capture in self.capture_ids])[self.capture]
 
 
 class _Tally:
@@ -244,6 +252,8 @@ class _Tally:
         self.frames = 0
         self.first: int | None = None
         self.last: int | None = None
+        self.undated = 0
+        self._undated_ids: set[str] = set()
         self.words: dict[str, Counter[str]] = defaultdict(Counter)
         self.places: Counter[tuple[float, float]] = Counter()
         self.sensors: dict[str, dict[str, Counter[int]]] = defaultdict(lambda: defaultdict(Counter))
@@ -256,33 +266,45 @@ class _Tally:
     def add_outcomes(self, table: pa.Table) -> None:
         if table.num_rows == 0:
             return
-        at = integers(table, "captured_at")
-        self.first = min(int(at.min()), self.first if self.first is not None else int(at.min()))
-        self.last = max(int(at.max()), self.last if self.last is not None else int(at.max()))
+        flags = words(table, "clock_flags")
+        dated = np.array([UNDATED.isdisjoint(flag.split(",")) for flag in flags])
+        ids = table.column("capture_id").filter(pa.array(~dated)).to_pylist()
+        self._undated_ids = set(ids)
+        self.undated += len(ids)
+        self.first, self.last = _widened(self.first, self.last, integers(table, "captured_at")[dated])
         self.captures.update(counted(words(table, "status")))
         for name in ("clock_zone", "clock_zone_source", "clock_source", "ran", "settings_digest", "katydid_version"):
             self.words[name].update(counted(words(table, name)))
-        for flags in words(table, "clock_flags"):
-            self.words["clock_flags"].update(flag for flag in flags.split(",") if flag)
-        self._add_effort(table, at)
+        self.words["clock_flags"].update(flag for some in flags for flag in some.split(",") if flag)
+        self._add_effort(table)
+        self._add_times(table.filter(pa.array(dated)))
         self._add_places(table)
         self._add_refusals(table)
 
-    def _add_effort(self, table: pa.Table, at: Ints) -> None:
-        seconds, frames = np.nan_to_num(floats(table, "effort_s")), integers(table, "effort_frames")
-        self.seconds += float(seconds.sum())
-        self.frames += int(frames.sum())
-        statuses, kinds, sensors = words(table, "status"), words(table, "kind"), words(table, "sensor_id")
-        self.kinds.update(kind for kind, status in zip(kinds, statuses, strict=True) if status != "refused")
-        rows = zip(at.tolist(), seconds.tolist(), frames.tolist(), statuses, sensors, strict=True)
-        for start, long, pictures, status, sensor in rows:
-            quarters = self.sensors[sensor][status]
-            for quarter, part in spread(start, long):
-                quarters[quarter] += 1
+    def _add_effort(self, table: pa.Table) -> None:
+        self.seconds += float(np.nan_to_num(floats(table, "effort_s")).sum())
+        self.frames += int(integers(table, "effort_frames").sum())
+        looked_at = table.filter(pa.compute.not_equal(table.column("status"), "refused"))
+        self.kinds.update(counted(words(looked_at, "kind")))
+
+    def _add_times(self, table: pa.Table) -> None:
+        """Where in time the effort lies, of captures whose clock can be right."""
+        rows = zip(
+            integers(table, "captured_at").tolist(),
+            np.nan_to_num(floats(table, "effort_s")).tolist(),
+            integers(table, "effort_frames").tolist(),
+            words(table, "status"),
+            words(table, "sensor_id"),
+            strict=True,
+        )
+        for start, seconds, frames, status, sensor in rows:
+            captures = self.sensors[sensor][status]
+            for quarter, part in spread(start, seconds):
+                captures[quarter] += 1
                 if part:
                     self.seconds_at[quarter] += part
-            if pictures:
-                self.frames_at[start // QUARTER_NS] += pictures
+            if frames:
+                self.frames_at[start // QUARTER_NS] += frames
 
     def _add_places(self, table: pa.Table) -> None:
         latitude, longitude = floats(table, "latitude"), floats(table, "longitude")
@@ -304,7 +326,7 @@ class _Tally:
     def add_detections(self, table: pa.Table) -> None:
         if table.num_rows == 0:
             return
-        chunk = _Chunk(table)
+        chunk = _Chunk(table, self._undated_ids)
         order = np.argsort(chunk.taxon, kind="stable")
         cuts = np.flatnonzero(np.diff(chunk.taxon[order])) + 1
         for rows in np.split(order, cuts):
@@ -320,9 +342,8 @@ class _Tally:
         for code, times in zip(*np.unique(chunk.decision[rows], return_counts=True), strict=True):
             sums.verdicts[chunk.decisions[code]] += int(times)
         sums.unexpected += int(chunk.unexpected[rows].sum())
-        at, confidence = chunk.at[rows], chunk.confidence[rows]
-        sums.first = min(int(at.min()), sums.first) if sums.detections else int(at.min())
-        sums.last = max(int(at.max()), sums.last)
+        dated, confidence = rows[chunk.dated[rows]], chunk.confidence[rows]
+        sums.first, sums.last = _widened(sums.first, sums.last, chunk.at[dated])
         sums.detections += len(rows)
         sums.confidence += float(confidence.sum())
         sums.highest = max(sums.highest, float(confidence.max()))
@@ -330,21 +351,11 @@ class _Tally:
         sums.posterior = _add_mean(sums.posterior, chunk.posterior[rows])
         bins = np.clip((confidence * BINS).astype(np.int64), 0, BINS - 1)
         sums.histogram = sums.histogram + np.bincount(bins, minlength=BINS)
-        self._add_best(sums, chunk, rows)
         for code in np.unique(chunk.kind[rows]):
-            quarters, times = np.unique(at[chunk.kind[rows] == code] // QUARTER_NS, return_counts=True)
+            of_kind = rows[chunk.kind[rows] == code]
+            _add_best(sums.best[chunk.kinds[code]], chunk, of_kind)
+            quarters, times = np.unique(chunk.at[of_kind[chunk.dated[of_kind]]] // QUARTER_NS, return_counts=True)
             sums.quarters[chunk.kinds[code]].update(dict(zip(quarters.tolist(), times.tolist(), strict=True)))
-
-    @staticmethod
-    def _add_best(sums: _Sums, chunk: _Chunk, rows: Ints) -> None:
-        accepted = np.array([word == "accepted" for word in chunk.decisions])[chunk.decision[rows]]
-        ranked = rows[np.lexsort((chunk.at[rows], -chunk.confidence[rows], ~accepted))]
-        _, firsts = np.unique(chunk.capture[ranked], return_index=True)
-        for row in ranked[np.sort(firsts)[:BEST]]:
-            good = chunk.decisions[chunk.decision[row]] == "accepted"
-            sums.best.append((good, float(chunk.confidence[row]), chunk.ids[int(row)].as_py()))
-        sums.best.sort(key=lambda one: (not one[0], -one[1], one[2]))
-        del sums.best[BEST:]
 
     # --- the answer -----------------------------------------------------------------------------------------------
 
@@ -368,6 +379,7 @@ class _Tally:
             frames=self.frames,
             first=self.first,
             last=self.last,
+            undated=self.undated,
             zones=dict(self.words["clock_zone"].most_common()),
             zone_sources=dict(self.words["clock_zone_source"].most_common()),
             clock_sources=dict(self.words["clock_source"].most_common()),
@@ -404,7 +416,7 @@ def _species(taxon_id: str, sums: _Sums) -> Species:
         first=sums.first,
         last=sums.last,
         histogram=tuple(int(bar) for bar in sums.histogram),
-        best=tuple(detection_id for _, _, detection_id in sums.best),
+        best={kind: tuple(detection_id for _, _, detection_id in ids) for kind, ids in sums.best.items()},
         quarters={kind: dict(counts) for kind, counts in sums.quarters.items()},
     )
 
@@ -421,6 +433,27 @@ def _sensor(name: str, parts: dict[str, Counter[int]]) -> SensorEffort:
         empty=dict(parts.get("empty", {})),
         refused=dict(parts.get("refused", {})),
     )
+
+
+def _add_best(best: list[tuple[bool, float, str]], chunk: _Chunk, rows: Ints) -> None:
+    """Keeps the BEST of what was there and of `rows`, one of a capture."""
+    accepted = np.array([word == "accepted" for word in chunk.decisions])[chunk.decision[rows]]
+    order = np.lexsort((chunk.at[rows], -chunk.confidence[rows], ~accepted))
+    ranked = rows[order]
+    _, firsts = np.unique(chunk.capture[ranked], return_index=True)
+    for row in ranked[np.sort(firsts)[:BEST]]:
+        good = chunk.decisions[chunk.decision[row]] == "accepted"
+        best.append((good, float(chunk.confidence[row]), chunk.ids[int(row)].as_py()))
+    best.sort(key=lambda one: (not one[0], -one[1], one[2]))
+    del best[BEST:]
+
+
+def _widened(first: int | None, last: int | None, at: Ints) -> tuple[int | None, int | None]:
+    """First and last of what was there and of the times `at`."""
+    if not len(at):
+        return first, last
+    low, high = int(at.min()), int(at.max())
+    return (low if first is None else min(first, low)), (high if last is None else max(last, high))
 
 
 def _add_mean(so_far: tuple[float, int], values: Floats) -> tuple[float, int]:

@@ -5,21 +5,26 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
-from datetime import tzinfo
+from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import jinja2
-import msgspec
 from markupsafe import Markup
 
 from katydid.models.manifest import BundleManifest
-from katydid.models.outcome import Detection, Outcome
-from katydid.sensors.capture import Kind
-from katydid.streams.media import Found, Lost, MediaFinder
-from katydid.streams.report import figures, sound, text
-from katydid.streams.report.findings import Findings, Species, find
+from katydid.sensors.capture import Place
+from katydid.streams.media import MediaFinder
+from katydid.streams.report import text
+from katydid.streams.report.exhibits import Allowance, gather
+from katydid.streams.report.findings import find
+from katydid.streams.report.view import KINDS, SECTIONS, View, moment_or_dash, view
 from katydid.streams.store.protocol import Store
+
+LIMIT_BYTES = 15_000_000
+"""No report is larger: it is made to be mailed."""
+TEXT_BYTES = 3_000_000
+"""Of these, room for tables and charts; the rest may be pictures and sounds."""
 
 
 def write_report(
@@ -29,88 +34,58 @@ def write_report(
     root: Path | None,
     credits: Sequence[BundleManifest] = (),
     title: str = "What was found",
+    place: Place | None = None,
+    now: datetime | None = None,
 ) -> Path:
     """Writes the report on everything in `store` to `path`, all or nothing, and returns `path`.
 
-    `root` is the folder of the originals (None: no pictures or sounds). Raises OSError where `path` cannot be written.
+    `root` is the folder of the originals (None: no pictures or sounds). `credits` are the manifests of the bundles
+    that ran, for their cards. `place` overrides where the sun is drawn for; `now` (aware) is printed as the time of
+    writing. The file is at most `LIMIT_BYTES` long. Raises OSError where `path` cannot be written.
     """
     found = find(store)
-    page = _environment().get_template("page.html.j2")
-    html = page.render(
+    with_section = [row for row in found.species if row.is_organism or not row.taxon_id][:SECTIONS]
+    shown = gather(store, with_section, MediaFinder(root), Allowance(LIMIT_BYTES - TEXT_BYTES))
+    seen = view(
+        found,
+        shown,
         title=title,
-        found=found,
-        zone=text.zone_of(next(iter(found.zones), "UTC")),
-        zone_name=next(iter(found.zones), "UTC"),
-        exhibits=_exhibits(store, found, MediaFinder(root)),
         credits=credits,
+        place=place,
+        now=now or datetime.now(UTC),
+        originals="" if root else "The folder of the originals was not given, so there are no pictures or sounds.",
     )
-    write_whole(path, html.encode("utf-8"))
+    write_whole(path, render(seen).encode("utf-8"))
     return path
 
 
-class Exhibit(msgspec.Struct, frozen=True, kw_only=True):
-    """One detection as the page shows it."""
-
-    figure: Markup
-    audio: str
-    slower: int
-    lost: str
-
-
-def _exhibits(store: Store, found: Findings, finder: MediaFinder) -> dict[str, list[Exhibit]]:
-    shown: dict[str, list[Exhibit]] = {}
-    for species in found.species:
-        for detection_id in species.best[:1]:
-            outcome = store.detection(detection_id)
-            if outcome is None:
-                continue
-            detection = next(one for one in outcome.detections if one.detection_id == detection_id)
-            if outcome.kind is Kind.CLIP:
-                shown.setdefault(species.taxon_id, []).append(_exhibit(outcome, detection, species, finder))
-    return shown
-
-
-def _exhibit(outcome: Outcome, detection: Detection, species: Species, finder: MediaFinder) -> Exhibit:
-    original = finder.find(outcome.file, outcome.sha256)
-    if isinstance(original, Lost):
-        return Exhibit(figure=Markup(""), audio="", slower=1, lost=original.why)
-    return _heard(original, outcome, detection, species)
-
-
-def _heard(original: Found, outcome: Outcome, detection: Detection, species: Species) -> Exhibit:
-    start, end = sound.window(detection.span, outcome.effort.seconds, False)
-    piece = sound.cut(original.path, start, end)
-    highest = sound.highest_heard(piece, detection.span)
-    drawn = sound.sonogram(piece, sound.shown_hz(piece, highest))
-    picture = figures.data_uri(figures.jpeg(sound.coloured(drawn.levels)), "image/jpeg")
-    heard = sound.playable(piece, highest)
-    return Exhibit(
-        figure=figures.sound_figure(drawn, picture, detection.span, f"Spectrogram of {species.name}"),
-        audio=figures.data_uri(heard.data, heard.media_type),
-        slower=heard.slower,
-        lost="",
-    )
+def render(seen: View) -> str:
+    """The page as HTML."""
+    style = files("katydid.streams.report").joinpath("templates", "style.css").read_text("utf-8")
+    return _environment().get_template("page.html.j2").render(view=seen, found=seen.found, style=Markup(style))
 
 
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("katydid.streams.report", "."),
+        loader=jinja2.PackageLoader("katydid.streams.report", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        finalize=_safe,
+        finalize=_readable,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"share": text.share, "duration": text.duration, "count": text.count, "moment": _moment}
+    environment.filters |= {
+        "share": text.share,
+        "duration": text.duration,
+        "count": text.count,
+        "moment": moment_or_dash,
+    }
+    environment.globals |= {"kinds": KINDS}
     return environment
 
 
-def _moment(ns: int, zone: tzinfo, form: str = "%Y-%m-%d %H:%M") -> str:
-    return text.moment(ns, zone, form)
-
-
-def _safe(value: Any) -> Any:  # Any: jinja2 hands over whatever an expression gives
-    """Every value on its way into the page: text has its invisible characters written out."""
+def _readable(value: object) -> object:
+    """Every value on its way into the page: text has its invisible characters written out, before it is escaped."""
     return text.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 

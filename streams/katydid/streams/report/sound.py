@@ -26,8 +26,12 @@ EXPANDED_LONGEST_S = 1.5
 EXPANSION = 10
 ULTRASOUND_HZ = 18_000.0
 """Few adults hear above 16 kHz, nobody plays back above 20 kHz."""
+AUDIBLE_RATE = 48_000
+"""Hertz; recorders that sample faster are after what people do not hear."""
 RANGE_DB = 48.0
 """From the quiet floor of the picture to its darkest."""
+QUIET_DB = 4.0
+"""Above the median of each band: less than this is left white."""
 PLAYED_RATES = (24_000, 32_000, 48_000)
 """Sample rates that MP3 has and that are tried in turn, the smallest first."""
 ENCODED_BLOCK = 1 << 14
@@ -69,6 +73,33 @@ class Playable(msgspec.Struct, frozen=True, kw_only=True):
     """How many times slower than life it plays; 1: as recorded."""
 
 
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """A detection to look at and to listen to."""
+
+    sonogram: Sonogram
+    playable: Playable
+
+
+def hear(path: Path, span: Span | None) -> Heard:
+    """Cuts the detection at `span` out of the recording at `path` (verified by the caller), draws and encodes it.
+
+    Raises soundfile.LibsndfileError and OSError where the recording cannot be decoded.
+    """
+    seconds, rate = length(path)
+    fast = rate > AUDIBLE_RATE
+    piece = cut(path, *window(span, seconds, ultrasonic=False))
+    highest = highest_heard(piece, span)
+    if fast and highest > ULTRASOUND_HZ:
+        piece = cut(path, *window(span, seconds, ultrasonic=True))
+    return Heard(sonogram=sonogram(piece, shown_hz(piece, highest)), playable=playable(piece, highest))
+
+
+def length(path: Path) -> tuple[float, int]:
+    """Seconds and samples a second of the recording at `path`."""
+    with soundfile.SoundFile(path) as recording:
+        return recording.frames / recording.samplerate, int(recording.samplerate)
+
+
 def window(span: Span | None, seconds: float, ultrasonic: bool) -> tuple[float, float]:
     """Start and end, in seconds of a recording `seconds` long, of what is shown of a detection."""
     margin, longest = (EXPANDED_MARGIN_S, EXPANDED_LONGEST_S) if ultrasonic else (MARGIN_S, LONGEST_S)
@@ -96,7 +127,7 @@ def sonogram(piece: Cut, high_hz: float, width: int = 640, height: int = 200) ->
     level = 10 * np.log10(power[:rows] + 1e-12)
     level = level - np.maximum(np.median(level, axis=1, keepdims=True), level.max() - 90.0)
     top = max(float(np.percentile(level, 99.8)), 12.0)
-    floor = max(2.0, top - RANGE_DB)
+    floor = max(QUIET_DB, top - RANGE_DB)
     scaled = np.clip((level - floor) / max(top - floor, 1.0), 0.0, 1.0)
     picture = cv2.resize((scaled[::-1] * 255).astype(np.uint8), (width, height), interpolation=cv2.INTER_AREA)
     end = piece.start_s + piece.seconds
@@ -152,7 +183,7 @@ def shown_hz(piece: Cut, highest: float) -> float:
 
 def playable(piece: Cut, highest: float) -> Playable:
     """`piece` as a small mono MP3, which every browser plays; slowed tenfold where `highest` is ultrasound."""
-    slower = EXPANSION if highest > ULTRASOUND_HZ and piece.sample_rate > 48_000 else 1
+    slower = EXPANSION if highest > ULTRASOUND_HZ and piece.sample_rate > AUDIBLE_RATE else 1
     rate = piece.sample_rate / slower
     wanted = min(rate, 2.2 * highest / slower)
     target = next((played for played in PLAYED_RATES if played >= wanted), PLAYED_RATES[-1])

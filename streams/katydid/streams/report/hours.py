@@ -1,0 +1,97 @@
+"""Hours of the local day: what was counted in quarter hours of UTC, folded onto the 24 hours that people live by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta, tzinfo
+
+import msgspec
+
+from katydid.sensors.capture import Place
+from katydid.streams.report.findings import QUARTER_S
+from katydid.streams.report.text import NS
+
+HOURS = 24
+DATES_LOOKED_AT = 13
+"""Dates, evenly spread over the time of a report, whose sunrise and sunset are worked out."""
+HORIZON_DEG = -0.833
+"""Elevation of the sun's centre when its upper edge touches the horizon: refraction and half the sun's width (NOAA)."""
+STEP_S = 600
+
+
+class LocalHours:
+    """From a quarter hour since 1970 (UTC) to the hour of the local day that it lies in."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
+        self._hours: dict[int, int] = {}
+
+    def hour(self, quarter: int) -> int:
+        """0..23."""
+        if quarter not in self._hours:
+            self._hours[quarter] = datetime.fromtimestamp(quarter * QUARTER_S, tz=self._zone).hour
+        return self._hours[quarter]
+
+    def folded(self, quarters: Mapping[int, float]) -> list[float]:
+        """Sums of `quarters` over each of the 24 hours."""
+        sums = [0.0] * HOURS
+        for quarter, amount in quarters.items():
+            sums[self.hour(quarter)] += amount
+        return sums
+
+
+class SunTimes(msgspec.Struct, frozen=True, kw_only=True):
+    """Local clock hours, 0..24, of sunrise and sunset: earliest and latest over the dates of a report."""
+
+    rise: tuple[float, float]
+    set: tuple[float, float]
+
+
+def sun_times(place: Place, first: int, last: int, zone: tzinfo) -> SunTimes | None:
+    """Sunrise and sunset at `place` between `first` and `last` (UTC, ns); None where the sun did neither (polar)."""
+    start, end = (datetime.fromtimestamp(ns // NS, tz=zone) for ns in (first, last))
+    days = (end.date() - start.date()).days
+    steps = min(days + 1, DATES_LOOKED_AT)
+    try:
+        from katydid.models import sun  # noqa: F401
+    except ImportError:
+        return None
+    rises, sets = [], []
+    for step in range(steps):
+        date = start.date() + timedelta(days=round(days * step / max(steps - 1, 1)))
+        midnight = datetime(date.year, date.month, date.day, tzinfo=zone)
+        up, down = _crossings(place, midnight)
+        rises += up
+        sets += down
+    if not rises or not sets:
+        return None
+    return SunTimes(rise=(min(rises), max(rises)), set=(min(sets), max(sets)))
+
+
+def _crossings(place: Place, midnight: datetime) -> tuple[list[float], list[float]]:
+    """Clock hours at which the sun rises and sets on the local date that begins at `midnight`."""
+    begin = int(midnight.timestamp())
+    up: list[float] = []
+    down: list[float] = []
+    before = _height(place, begin)
+    for second in range(begin + STEP_S, begin + 24 * 3600 + STEP_S, STEP_S):
+        after = _height(place, second)
+        if (before < 0) != (after < 0):
+            at = datetime.fromtimestamp(second - STEP_S * after / (after - before), tz=midnight.tzinfo)
+            (up if after > before else down).append(at.hour + at.minute / 60 + at.second / 3600)
+        before = after
+    return up, down
+
+
+def _height(place: Place, second: int) -> float:
+    """Degrees of the sun above its rising and setting."""
+    from katydid.models import sun  # until it lands
+
+    return float(sun.elevation(second * NS, place.latitude, place.longitude)) - HORIZON_DEG
+
+
+def starts_at(effort: list[float]) -> int:
+    """Where the drawn day begins: at noon (12) where more was recorded from 18 to 6 o'clock than from 6 to 18, so
+    that a night stays in one piece; else at midnight (0)."""
+    day = sum(effort[6:18])
+    return 12 if sum(effort) - day > day else 0
