@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from katydid.streams.store import DuckDBStore
 
 SUFFIX = ".katydid"
 STORE_FILE = "detections.duckdb"
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 
 class Outputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +73,8 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
             write_raven(store, self.directory)
             write_report(store, self.report, root=root, credits=credits, title=title)
         except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
             raise ExportError(
                 f"{self.directory} cannot be written ({error.strerror or error}); what was found is safe in "
                 f"{self.store}: make room, then `katydid report` and `katydid export`"

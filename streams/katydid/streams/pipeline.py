@@ -287,14 +287,15 @@ class Pipeline:
         """Advance one capture until it asks a model something, or is finished."""
         began = time.thread_time()
         try:
-            look = self._advance(job)
-        except StopIteration as end:
-            self._finished(job, end.value, began)
-        except BaseException as error:
+            try:
+                look = self._advance(job)
+            except StopIteration as end:
+                self._finished(job, end.value, began)
+            else:
+                self._ask(job, look, began)
+        except Exception as error:
             error.add_note(f"while identifying {job.taken.capture.file or job.taken.capture.capture_id}")
             raise
-        else:
-            self._ask(job, look, began)
 
     def _advance(self, job: _Job) -> Look:
         if job.steps is None:
