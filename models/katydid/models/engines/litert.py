@@ -67,7 +67,7 @@ class LiteRTEngine:
         return self._outputs
 
     def infer(self, inputs: Arrays) -> Arrays:
-        count = batch_size(inputs, self._max_batch, self._name)
+        count = batch_size(inputs, self._inputs, self._max_batch, self._name)
         slot = self._free.get()
         try:
             if slot is None:
@@ -93,15 +93,15 @@ _greeted = False
 
 @contextmanager
 def _without_greeting() -> Iterator[None]:
-    """LiteRT writes "INFO: Created TensorFlow Lite XNNPACK delegate" to stderr once a process, and has no switch for it.
+    """LiteRT writes "INFO: Created TensorFlow Lite XNNPACK delegate" to stderr once a process, and no switch stops it.
 
     Around the first interpreter, what native code writes to stderr is held back, and all but that line passed on.
     """
     global _greeted
+    if _greeted:
+        yield
+        return
     with _first:
-        if _greeted:
-            yield
-            return
         _greeted = True
         try:
             kept = os.dup(STDERR)
@@ -161,8 +161,6 @@ class _Slot:
 
     def _fitted(self, name: str, array: NDArray[np.generic]) -> NDArray[np.generic]:
         """The array as the interpreter wants it: a graph without a batch axis gets the single item."""
-        if name not in self.inputs:
-            raise EngineError(f"{self._name}: the graph has no input {name!r} (it has: {', '.join(self.inputs)})")
         return np.ascontiguousarray(array[0] if array.ndim == len(self.inputs[name].shape) + 1 else array)
 
     def _resize(self, fed: Arrays) -> None:

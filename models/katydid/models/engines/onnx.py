@@ -68,7 +68,7 @@ class OnnxEngine:
         return self._outputs
 
     def infer(self, inputs: Arrays) -> Arrays:
-        count = batch_size(inputs, self._max_batch, self._name)
+        count = batch_size(inputs, self._inputs, self._max_batch, self._name)
         if any(array.ndim == len(self._inputs[name].shape) + 1 for name, array in inputs.items()):
             return self._run({name: array[0] for name, array in inputs.items()}, 1)
         return self._run(inputs, count)

@@ -78,9 +78,7 @@ class PlaceholderEngine:
         }
 
     def infer(self, inputs: Arrays) -> Arrays:
-        batch_size(inputs, self._max_batch, self._name)
-        if list(inputs) != ["input"]:
-            raise EngineError(f"{self._name}: the graph takes 'input', not {sorted(inputs)}")
+        batch_size(inputs, self.inputs, self._max_batch, self._name)
         seen = [self._look(item) for item in inputs["input"]]
         return {"scores": np.stack([scores for scores, _ in seen]), "embedding": np.stack([where for _, where in seen])}
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
-from katydid.models.engines.protocol import Arrays
+from katydid.models.engines.protocol import Arrays, Port
 from katydid.models.errors import EngineError
 
 
-def batch_size(inputs: Arrays, max_batch: int, name: str) -> int:
-    """The first axis that all inputs share. Raises EngineError where they differ or it is not in 1..max_batch."""
+def batch_size(inputs: Arrays, ports: Mapping[str, Port], max_batch: int, name: str) -> int:
+    """The first axis that all inputs share.
+
+    Raises EngineError where they are not the graph's inputs, differ in it, or it is not in 1..max_batch.
+    """
+    if inputs.keys() != ports.keys():
+        raise EngineError(f"{name}: the graph takes {', '.join(ports)}, not {', '.join(inputs)}")
     counts = {len(array) if array.ndim else 0 for array in inputs.values()}
     if len(counts) != 1 or not 1 <= (count := counts.pop()) <= max_batch:
         raise EngineError(f"{name}: a batch of {[a.shape for a in inputs.values()]}, where 1 to {max_batch} items go")
