@@ -32,10 +32,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from katydid.models.decide import gates
-from katydid.models.decide.decision import Answer, Judge, Names, unidentifiable
+from katydid.models.decide.decision import Answer, Judge, Names, Reading, unidentifiable
 from katydid.models.decide.novelty import Neighbours
 from katydid.models.errors import ModelError
 from katydid.models.image import classify
+from katydid.models.image.localise import Localiser, Proposal, plan
+from katydid.models.image.settled import Settled
 from katydid.models.manifest import BundleKind, SoundInput
 from katydid.models.model import Model, Seen
 from katydid.models.outcome import Box, Detection, Effort, Measure, Outcome, Ran, Span, Status
@@ -52,6 +54,12 @@ from katydid.sensors.sources.folder import open_media
 
 BLOCK_SAMPLES = 1 << 20
 """Samples of all channels together that are decoded at a time: 4 MiB."""
+
+LOCALISER: Localiser = Settled()
+"""What proposes crops where no detector bundle does."""
+
+LOCALISER_SHORT_SIDE = 160
+"""Frames are decoded at no less than twice this for it: 320 by 480 is a portrait of 2 by 3."""
 
 _KINDS = {BundleKind.SOUND_CLASSIFIER: Kind.CLIP, BundleKind.IMAGE_CLASSIFIER: Kind.FRAME}
 
@@ -232,36 +240,123 @@ def _sound_input(model: Model) -> SoundInput:
 
 
 def _watch(capture: Capture, models: Sequence[Model], settings: IdentifySettings, limits: Limits) -> Steps:
-    """Each bundle looks at the whole frame."""
-    frame = images.decode(_frame_bytes(capture), limits, _short_side(models))
-    quality = [gates.exposure(frame.pixels, settings.gates), gates.sharpness(frame.pixels, settings.gates)]
+    """Each bundle looks at the whole frame, or at each crop that the localiser proposes."""
+    data = _frame_bytes(capture)
+    frame = images.decode(data, limits, _short_side(models))
+    crops, quality, located = _located(frame, models, settings)
+    if crops is None:
+        found, noted = yield from _whole(frame, models, settings, quality)
+    else:
+        # Only where something is there is the frame decoded in full.
+        full = images.decode(data, limits) if crops and frame.pixels.shape[1] < frame.full_width else frame
+        found, noted = (yield from _crops(full, crops, models, settings, quality[0])), []
+    seen = bool(models) or crops is not None
+    effort = Effort(frames=int(seen), width=frame.full_width, height=frame.full_height)
+    message = "" if seen else "no image model is installed, and the ground is too restless to look for insects without"
+    quality = (*quality, *noted)
+    return Findings(effort=effort, found=tuple(found), quality=quality, ran=(*located, *_ran(models)), message=message)
+
+
+def _located(
+    frame: images.Frame, models: Sequence[Model], settings: IdentifySettings
+) -> tuple[tuple[Proposal, ...] | None, tuple[Measure, ...], tuple[Ran, ...]]:
+    """The crops to look at (None: the whole frame), the frame's measures, and whether the localiser ran."""
+    exposure = gates.exposure(frame.pixels, settings.gates)
+    if settings.region == "whole":
+        return None, (exposure,), ()
+    scene = LOCALISER.propose(frame.pixels)
+    measures = (exposure, Measure(name="ground", value=scene.ground))
+    ran = Ran(bundle=LOCALISER.name, bundle_digest="", engine="opencv", provider="CPU", entry="localiser")
+    return plan(settings.region, scene), measures, (ran,)
+
+
+def _whole(
+    frame: images.Frame, models: Sequence[Model], settings: IdentifySettings, quality: tuple[Measure, ...]
+) -> Generator[Look, Seen, tuple[list[Found], list[Measure]]]:
+    """One look a bundle. Where none names anything, the frame is empty, and the measures say what won."""
+    sharpness = gates.sharpness(frame.pixels, settings.gates)
     found: list[Found] = []
-    noted: list[Measure] = []
+    noted = [sharpness]
     for model in models:
-        answer, silent = yield from _name(model, frame.pixels, settings)
-        noted += silent
-        if answer is not None:
-            found.append(_gated(model, answer, tuple(quality)))
-    effort = Effort(frames=1, width=frame.full_width, height=frame.full_height)
-    return Findings(effort=effort, found=tuple(found), quality=(*quality, *noted), ran=_ran(models))
+        (reading,) = yield from _readings(model, [frame.pixels], settings)
+        found += [_gated(model, answer, (quality[0], sharpness)) for answer in reading.answers]
+        if reading.silent is not None:
+            name = f"{model.bundle.manifest.name}.{reading.silent.value}"
+            noted.append(Measure(name=name, value=reading.confidence))
+    return found, noted
 
 
-def _name(
-    model: Model, pixels: NDArray[np.uint8], settings: IdentifySettings
-) -> Generator[Look, Seen, tuple[Answer | None, list[Measure]]]:
+def _crops(
+    frame: images.Frame,
+    crops: Sequence[Proposal],
+    models: Sequence[Model],
+    settings: IdentifySettings,
+    exposure: Measure,
+) -> Generator[Look, Seen, list[Found]]:
+    """Each crop is a detection: by each bundle that names it, else one without a name. Specks are not looked at."""
+    found: list[Found] = []
+    for start in range(0, len(crops), settings.windows_at_once):
+        some = crops[start : start + settings.windows_at_once]
+        pixels = [_cut(frame, crop.box) for crop in some]
+        measures = [
+            _crop_quality(frame, crop.box, cut, exposure, settings) for crop, cut in zip(some, pixels, strict=True)
+        ]
+        large = [index for index, quality in enumerate(measures) if quality[1].passed]
+        readings: dict[int, list[tuple[Model, Reading]]] = {index: [] for index in range(len(some))}
+        for model in models if large else ():
+            answered = yield from _readings(model, [pixels[index] for index in large], settings)
+            for index, reading in zip(large, answered, strict=True):
+                readings[index].append((model, reading))
+        for index, crop in enumerate(some):
+            found += _found_crop(crop, readings[index], measures[index])
+    return found
+
+
+def _readings(
+    model: Model, pictures: Sequence[NDArray[np.uint8]], settings: IdentifySettings
+) -> Generator[Look, Seen, list[Reading]]:
+    """What one bundle makes of some pictures, uint8 [H, W, 3] each."""
     manifest, knowledge = model.bundle.manifest, _knowledge(model)
     if manifest.image is None:
         raise ModelError(f"{model.bundle.path}: an image bundle without an image input")
-    seen = yield Look(model, classify.at_input(pixels, manifest.image)[np.newaxis])
+    image = manifest.image
+    seen = yield Look(model, np.stack([classify.at_input(picture, image) for picture in pictures]))
     judge = Judge(knowledge.names, manifest, settings, model.calibrated)
     distances = knowledge.distances(seen)
-    scores = seen.scores[0].astype(np.float64)
-    probabilities = judge.probabilities(scores)
-    claims = judge.claims(scores, probabilities)
-    best = int(claims.argmax())
-    if claims[best] >= judge.report:
-        return judge.answer(best, scores, probabilities, None if distances is None else float(distances[0])), []
-    return None, []
+    return [
+        judge.reading(scores, None if distances is None else float(distances[index]))
+        for index, scores in enumerate(seen.scores.astype(np.float64))
+    ]
+
+
+def _cut(frame: images.Frame, box: Box) -> NDArray[np.uint8]:
+    height, width = frame.pixels.shape[:2]
+    return classify.crop(frame.pixels, classify.surroundings(box, width, height))
+
+
+def _crop_quality(
+    frame: images.Frame, box: Box, pixels: NDArray[np.uint8], exposure: Measure, settings: IdentifySettings
+) -> tuple[Measure, ...]:
+    """The frame's exposure, the crop's size, and its sharpness where it is large enough to have one."""
+    size = gates.crop_size(round(box.w * frame.full_width), round(box.h * frame.full_height), settings.gates)
+    if not size.passed:
+        return exposure, size
+    return exposure, size, gates.sharpness(pixels, settings.gates)
+
+
+def _found_crop(crop: Proposal, readings: Sequence[tuple[Model, Reading]], quality: tuple[Measure, ...]) -> list[Found]:
+    named = [_gated(model, answer, quality, box=crop.box) for model, reading in readings for answer in reading.answers]
+    if named:
+        return named
+    reason = gates.why_not(quality) or "; ".join(_no_name(model, reading) for model, reading in readings)
+    decision = unidentifiable(reason or "no image model is installed")
+    nameless = Answer(taxon=None, score=crop.score, probability=None, lineage=(), alternatives=(), decision=decision)
+    return [Found(model=LOCALISER.name, digest="", answer=nameless, quality=quality, box=crop.box)]
+
+
+def _no_name(model: Model, reading: Reading) -> str:
+    what = "nothing is sure enough" if reading.silent is None else f"{reading.silent.value} wins"
+    return f"{model.bundle.manifest.model}: {what} ({reading.confidence:.2f})"
 
 
 def _frame_bytes(capture: Capture) -> bytes:
@@ -274,9 +369,10 @@ def _frame_bytes(capture: Capture) -> bytes:
         raise Undecodable("unreadable", f"the file cannot be read: {exc.strerror}") from exc
 
 
-def _short_side(models: Iterable[Model]) -> int | None:
+def _short_side(models: Iterable[Model]) -> int:
+    """Decoding keeps twice this: enough for every bundle's input and for the localiser."""
     sides = [min(image.height, image.width) for model in models if (image := model.bundle.manifest.image)]
-    return max(sides, default=None)
+    return max([*sides, LOCALISER_SHORT_SIDE])
 
 
 # What both have in common

@@ -63,6 +63,17 @@ class Answer:
         return self.score if self.probability is None else self.probability
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What one look at a picture comes to."""
+
+    answers: tuple[Answer, ...] = ()
+    silent: Role | None = None
+    """Exclusive classes, no answer: the kind of non-organism that won; None where only the confidence is too low."""
+    confidence: float = 0.0
+    """Of what won, where there is no answer."""
+
+
 class Names:
     """What a bundle's labels come to: the tree, and the groups that compete with each other. Made once a bundle."""
 
@@ -127,6 +138,19 @@ class Judge:
         if self.names.groups[winner].role not in _SILENT_ROLES:
             only[winner] = sums[winner]
         return only
+
+    def reading(self, scores: Scores, distance: float | None) -> Reading:
+        """What one look at a picture comes to: answers from the surest down, or why there is none."""
+        probabilities = self.probabilities(scores)
+        claims = self.claims(scores, probabilities)
+        keys = np.flatnonzero(claims >= self.report)
+        keys = keys[np.argsort(-claims[keys], kind="stable")]
+        answers = tuple(self.answer(int(key), scores, probabilities, distance) for key in keys)
+        if answers or not self.exclusive:
+            return Reading(answers=answers)
+        group, role = self.winner(scores, probabilities)
+        sums = self._group_sums(scores if probabilities is None else probabilities)
+        return Reading(silent=None if role is Role.TAXON else role, confidence=float(sums[group]))
 
     def winner(self, scores: Scores, probabilities: Scores | None) -> tuple[int, Role]:
         """Exclusive classes: the group with the most summed confidence, and what it stands for."""

@@ -15,6 +15,10 @@ MARGIN = 114
 """Grey level around a letterboxed picture, as the YOLO family was trained with."""
 
 
+CONTEXT = 0.1
+"""Of a crop's longer side, added on each side."""
+
+
 def at_input(pixels: Pixels, image: ImageInput) -> Pixels:
     """uint8 [H, W, 3] → uint8 [height, width, 3], the way the bundle says."""
     if image.resize is Resize.CENTRE_CROP:
@@ -22,6 +26,16 @@ def at_input(pixels: Pixels, image: ImageInput) -> Pixels:
     if image.resize is Resize.LETTERBOX:
         return _letterbox(pixels, image.height, image.width)
     return images.resize(pixels, image.height, image.width)
+
+
+def surroundings(box: Box, width: int, height: int) -> Box:
+    """The square around a box with a tenth of its longer side added all round, within the frame; what a classifier
+    is shown, undistorted, with a little of what the insect sits on. `width`, `height`: of the frame, pixels."""
+    side = (1 + 2 * CONTEXT) * max(box.w * width, box.h * height)
+    w, h = min(side / width, 1.0), min(side / height, 1.0)
+    x = min(max(box.x + box.w / 2 - w / 2, 0.0), 1.0 - w)
+    y = min(max(box.y + box.h / 2 - h / 2, 0.0), 1.0 - h)
+    return Box(x=x, y=y, w=w, h=h)
 
 
 def crop(pixels: Pixels, box: Box) -> Pixels:
