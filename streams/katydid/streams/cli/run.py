@@ -30,6 +30,9 @@ def run(
         "", "--allow", help="Scientific names, with commas, that the place never speaks against."
     ),
     media: str = typer.Option("best", "--media", help="Pictures and sounds in the report: all, best or none."),
+    models_dir: Path | None = typer.Option(
+        None, "--models-dir", metavar="DIR", help="Folder of added models. Default: this user's data folder."
+    ),
     quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress; warnings and errors only."),
 ) -> None:
     """Identify what a folder of recordings and frames holds.
@@ -58,7 +61,7 @@ def run(
         follow=follow,
         media=media,
     )
-    _go(options, quiet=quiet)
+    _go(options, models_dir, quiet=quiet)
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -66,9 +69,10 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _go(options: RunOptions, *, quiet: bool) -> None:
+def _go(options: RunOptions, models_dir: Path | None, *, quiet: bool) -> None:
     from rich.live import Live
 
+    from katydid.models.library import default_library
     from katydid.streams.cli.interrupts import interruptible
     from katydid.streams.cli.screen import console, note
     from katydid.streams.local import run_folder
@@ -83,7 +87,7 @@ def _go(options: RunOptions, *, quiet: bool) -> None:
         def notify(message: str) -> None:
             note(message)
 
-        summary = run_folder(options, watch=watch, notify=notify)
+        summary = run_folder(options, library=default_library(models_dir), watch=watch, notify=notify)
     if not quiet:
         for line in summary_lines(summary, options.folder):
             screen.print(line)
