@@ -37,7 +37,7 @@ COMMANDS = (
     Command("explain", "explain", "explain", "Everything known about one detection, number by number."),
     Command("doctor", "doctor", "doctor", "What this installation is, what really runs, and whether it agrees."),
     Command("models", "models", "app", "Bundles: list, add, card, verify.", group=True),
-    Command("simulate", "simulate", "simulate", "Write a simulated station's media and truth into a folder."),
+    Command("simulate", "demo", "simulate", "Write a simulated station's media and truth into a folder."),
     Command("train", "train", "train_app", "Train a model of your own.", group=True),
     Command("evaluate", "train", "evaluate", "How good a bundle is on a labelled folder."),
 )

@@ -1,0 +1,158 @@
+"""`katydid demo`: one simulated night through the real pipeline. `katydid simulate`: the night alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from katydid.sensors.sources.simulated import Station
+    from katydid.streams.comparison import Comparison
+    from katydid.streams.local import RunSummary
+
+MARKER = ".katydid-demo"
+"""Lies in a folder that the demo made, so that a second demo may clear it."""
+
+
+def demo(
+    out: Path = typer.Option(Path("katydid-demo"), "--out", help="Folder for the night, its truth and the results."),
+    seed: int = typer.Option(1, "--seed", help="Another seed, another night."),
+    hours: float = typer.Option(12.0, "--hours", min=0.5, max=24.0, help="How much of the night, from 19:00 on."),
+) -> None:
+    """One simulated night of a recorder and a camera, through the real pipeline; then truth beside result.
+
+    Takes about a minute. The models see the media alone: the truth lies in a file of its own.
+
+    Example:  katydid demo --seed 7
+    """
+    from katydid.streams.cli.screen import console, safe
+
+    screen = console()
+    screen.print(f"A night at a station that never was (seed {seed}): one sound recorder, one camera over a lit sheet.")
+    from katydid.sensors.sources.simulated import Night, Station, write_station
+
+    _cleared(out)
+    station = Station(Night(seed=seed, hours=hours))
+    with screen.status("drawing the night") as status:
+        media = write_station(
+            station, out, lambda done, of: status.update(f"drawing the night: {done:,} of {of:,} files")
+        )
+    screen.print(f"{len(station):,} files drawn below {safe(media)}; now the same pipeline as for your own files.")
+    summary = _identify(media)
+    _show(out, summary)
+
+
+def simulate(
+    out: Path = typer.Argument(..., help="Folder to write: media/ with the files, truth.csv beside it."),
+    seed: int = typer.Option(1, "--seed", help="Another seed, another night."),
+    hours: float = typer.Option(12.0, "--hours", min=0.5, max=24.0, help="How much of the night, from 19:00 on."),
+) -> None:
+    """Write a simulated station's night into a folder: WAV with GUANO, JPEG with EXIF, and the truth apart.
+
+    Example:  katydid simulate night1 --seed 7
+    """
+    from katydid.sensors.errors import SourceError
+    from katydid.sensors.sources.simulated import Night, Station, write_station
+    from katydid.streams.cli.screen import console, safe
+
+    if out.exists() and any(out.iterdir()):
+        raise SourceError(f"{out} is not empty: give a new folder, so that nothing of yours is mixed with it")
+    screen = console()
+    station: Station = Station(Night(seed=seed, hours=hours))
+    with screen.status("drawing the night") as status:
+        media = write_station(
+            station, out, lambda done, of: status.update(f"drawing the night: {done:,} of {of:,} files")
+        )
+    screen.print(f"{len(station):,} files below {safe(media)}, their truth in {safe(out / 'truth.csv')}")
+    screen.print(f"Next: katydid run {safe(media)}")
+
+
+def _cleared(out: Path) -> None:
+    """An empty folder for the demo. Clears only what an earlier demo made."""
+    import shutil
+
+    from katydid.sensors.errors import SourceError
+
+    if out.exists() and any(out.iterdir()):
+        if not (out / MARKER).exists():
+            raise SourceError(f"{out} is there and was not made by a demo: give another folder with --out")
+        shutil.rmtree(out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / MARKER).write_text("made by `katydid demo`; a later demo may clear this folder\n", encoding="utf-8")
+
+
+def _identify(media: Path) -> RunSummary:
+    from rich.live import Live
+
+    from katydid.models.library import BUNDLED, Library
+    from katydid.streams.cli.interrupts import interruptible
+    from katydid.streams.cli.run import progress_line
+    from katydid.streams.cli.screen import console, note
+    from katydid.streams.local import RunOptions, RunProgress, run_folder
+
+    screen = console()
+    with interruptible(), Live(console=screen, auto_refresh=False, transient=True) as live:
+
+        def watch(progress: RunProgress) -> None:
+            if screen.is_terminal:
+                live.update(progress_line(progress), refresh=True)
+
+        summary = run_folder(RunOptions(folder=media), library=Library((BUNDLED,)), watch=watch, notify=note)
+    if summary.interrupted:
+        from katydid.streams.cli import INTERRUPTED
+
+        raise typer.Exit(INTERRUPTED)
+    return summary
+
+
+def _show(out: Path, summary: RunSummary) -> None:
+    from katydid.sensors.sources.simulated import read_truth
+    from katydid.streams.cli.run import summary_lines
+    from katydid.streams.cli.screen import console, safe
+    from katydid.streams.comparison import compare
+    from katydid.streams.store import open_store
+    from katydid.streams.store.protocol import OutcomeFilter
+
+    screen = console()
+    for line in summary_lines(summary, out)[:1]:
+        screen.print(line)
+    with open_store(summary.outputs.store, read_only=True) as store:
+        comparison = compare(read_truth(out / "truth.csv"), store.detections(OutcomeFilter()))
+        refused = store.outcomes(OutcomeFilter(statuses=("refused",))).to_pylist()
+    screen.print(truth_table(comparison))
+    screen.print(insects_line(comparison))
+    reasons = "; ".join(f"{safe(row['file'])}: {safe(row['reason'])}" for row in refused)
+    screen.print(f"Refused, and kept with its reason: {reasons or 'nothing'}.")
+    screen.print(f"\nReport  {safe(summary.outputs.report)}")
+    screen.print("Next    katydid run YOUR_FOLDER        birds? katydid models add birdnet")
+
+
+def truth_table(comparison: Comparison) -> Table:
+    """Per species: clips that hold its song, clips in which it was found or made up, mean probability."""
+    from rich.table import Table
+
+    from katydid.streams.cli.screen import safe
+
+    table = Table(title=f"Truth beside result, by clip (F1 {comparison.score:.2f})", title_justify="left")
+    table.add_column("species")
+    for heading in ("there", "found", "genus only", "missed", "made up", "mean probability"):
+        table.add_column(heading, justify="right")
+    for row in comparison.species:
+        mean = "" if row.mean_probability is None else f"{row.mean_probability:.2f}"
+        missed = row.there - row.found - row.genus_only
+        numbers = (row.there, row.found, row.genus_only, missed, row.made_up)
+        table.add_row(safe(row.species), *(str(number) for number in numbers), mean)
+    return table
+
+
+def insects_line(comparison: Comparison) -> str:
+    """What the localiser made of the camera's frames; nobody names them without an image model."""
+    return (
+        f"Camera: insects sat {comparison.insects:,} times in {comparison.frames:,} frames; "
+        f"{comparison.insects_found:,} were found, {comparison.insects_made_up:,} boxes fit none. "
+        "They stay unnamed: no image model is in the box."
+    )
