@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from katydid.sensors.capture import ClockSource, Place
-from katydid.sensors.metadata.records import FileFacts, facts_of, iso_reading, number, place_of, serial_number
+from katydid.sensors.metadata.records import (
+    FileFacts,
+    coordinate,
+    facts_of,
+    iso_reading,
+    number,
+    place_of,
+    serial_number,
+)
 
 _NAMES = {
     "Make": "make",
@@ -42,7 +50,7 @@ def read(chunk: bytes) -> FileFacts:
 
 
 def _place(fields: dict[str, str]) -> Place | None:
-    parts = [number(part) for part in fields.get("Loc Position", "").split()]
+    parts = [coordinate(part) for part in fields.get("Loc Position", "").split()]
     if len(parts) != 2 or parts[0] is None or parts[1] is None:
         return None
     return place_of(parts[0], parts[1], number(fields.get("Loc Elevation", "")), "guano")

@@ -72,6 +72,12 @@ def number(text: str) -> float | None:
     return float(found[1]) if found else None
 
 
+def coordinate(text: str) -> float | None:
+    """The number that a text is, all of it, or None: half a number would be another place."""
+    found = re.fullmatch(r"\s*[+-]?\d{1,3}(?:\.\d{1,15})?\s*", text)
+    return float(text) if found else None
+
+
 def iso_reading(source: ClockSource, text: str) -> Reading | None:
     """A reading such as "2019-05-22 05:00:00.123-05:00" (also with colons in the date, as EXIF), or None."""
     found = _ISO.match(text.strip())

@@ -5,7 +5,15 @@ from __future__ import annotations
 import struct
 
 from katydid.sensors.capture import ClockSource, Place
-from katydid.sensors.metadata.records import FileFacts, facts_of, iso_reading, number, place_of, serial_number
+from katydid.sensors.metadata.records import (
+    FileFacts,
+    coordinate,
+    facts_of,
+    iso_reading,
+    number,
+    place_of,
+    serial_number,
+)
 
 _MODEL, _SERIAL, _FIRMWARE, _PREFIX, _TIMESTAMP, _GPS = 1, 2, 3, 4, 5, 6
 _NOTES, _TIME_EXPANSION, _MICROPHONE, _TEMPERATURE, _TEMPERATURE_OUTSIDE, _HUMIDITY = 10, 15, 18, 21, 22, 23
@@ -63,10 +71,10 @@ def _place(text: str) -> Place | None:
     """ "WGS84, 41.1, N, 72.9, W, 30" of Song Meters and "WGS84, 41.1, -72.9, 30" of Echo Meters."""
     parts = [part.strip() for part in text.split(",")][1:]
     if len(parts) >= 4 and parts[1] in ("N", "S"):
-        latitude, longitude, rest = number(parts[0]), number(parts[2]), parts[4:]
+        latitude, longitude, rest = coordinate(parts[0]), coordinate(parts[2]), parts[4:]
         south, west = parts[1] == "S", parts[3] == "W"
     elif len(parts) >= 2:
-        latitude, longitude, rest, south, west = number(parts[0]), number(parts[1]), parts[2:], False, False
+        latitude, longitude, rest, south, west = coordinate(parts[0]), coordinate(parts[1]), parts[2:], False, False
     else:
         return None
     if latitude is None or longitude is None:
