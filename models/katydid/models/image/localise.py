@@ -30,7 +30,7 @@ class Scene:
     proposals: tuple[Proposal, ...]
     """The strongest first."""
     ground: float
-    """How restless the ground is, grey levels: under 13 on trap sheets, over 20 where plants or fur fill the frame."""
+    """How restless the ground is, grey levels: under 14 on trap sheets, over 20 where plants or fur fill the frame."""
     plain: bool
     """The localiser is made for such a ground; on another its boxes mean little."""
     blank: bool

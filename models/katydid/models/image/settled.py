@@ -2,8 +2,8 @@
 
 1. The frame as grey, 480 pixels wide. Widths below are shares of that.
 2. **The ground** is the local median over a window of a quarter of the width; what remains is the residual.
-   Its spread, 1.4826 × the median of |residual|, says how restless the ground is: 4-12 grey levels on sheets, 15-18
-   on a hive's entrance board, 24-56 where plants, feathers or bark fill the frame.
+   Its spread, 1.4826 × the median of |residual|, says how restless the ground is: 4-14 grey levels on sheets, 14-18
+   on a hive's entrance board, 24-60 where plants, feathers or bark fill the frame.
 3. **Evidence** is a residual, dark or light, of five spreads and at least 14 grey levels; a blob goes on down to 0.8 of
    that (hysteresis).
 4. A blob is proposed if its sides are 0.01-0.25 of the width, its aspect is at most 4 and it fills a quarter of its
@@ -39,8 +39,9 @@ RELEASE = 0.8
 SIDES = (0.01, 0.25)
 MAX_ASPECT = 4.0
 MIN_FILL = 0.25
-PLAIN_GROUND = 13.0
-"""Spread up to which the ground counts as plain; between the sheets (at most 12) and the hive (at least 15)."""
+PLAIN_GROUND = 14.0
+"""Spread up to which the ground counts as plain: 113 of 114 photos of sticky traps, and no frame of a hive's entrance,
+where nine of ten boxes would be no bee."""
 BLANK_SHARE = 0.005
 """Share of pixels over the threshold under which nothing stands out: half a per cent of the frame."""
 MOST = 1000
@@ -91,10 +92,13 @@ def _residual(grey: Grey) -> Grey:
     return np.asarray(cv2.absdiff(grey, ground), dtype=np.uint8)
 
 
-def _median(values: Grey) -> int:
-    """Of bytes, by their histogram."""
-    counts = np.bincount(values.ravel(), minlength=256).cumsum()
-    return int(np.searchsorted(counts, (values.size + 1) // 2))
+def _median(values: Grey) -> float:
+    """Of bytes, by their histogram; within a grey level by the share of it that lies below the middle."""
+    counts = np.bincount(values.ravel(), minlength=256)
+    below = np.concatenate([[0], counts.cumsum()])
+    middle = values.size / 2
+    level = int(np.searchsorted(below[1:], middle))
+    return max(0.0, level - 0.5 + float(middle - below[level]) / float(counts[level]))
 
 
 def _blobs(residual: Grey, threshold: float) -> tuple[Proposal, ...]:
