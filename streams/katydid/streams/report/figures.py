@@ -9,7 +9,7 @@ from katydid.streams.report import svg
 from katydid.streams.report.colour import BOX, LINE, MUTED
 from katydid.streams.report.sound import Sonogram
 
-WIDTH, HEIGHT = 420.0, 216.0
+WIDTH, HEIGHT = 360.0, 200.0
 _LEFT, _TOP, _RIGHT, _BOTTOM = 30.0, 6.0, 4.0, 32.0
 _OUTLINES = ('stroke="#fff" stroke-width="4" stroke-opacity="0.85"', f'stroke="{BOX}" stroke-width="1.8"')
 """A light line under the coloured one, so that the box is seen on any picture."""
@@ -50,7 +50,8 @@ def _scales(axes: _Axes, sonogram: Sonogram) -> list[str]:
     for second in svg.ticks(sonogram.start_s, sonogram.end_s, 7):
         x = axes.across(second)
         parts += [svg.line(x, floor, x, floor + 4, f'stroke="{MUTED}"')]
-        parts += [svg.text(x, floor + 15, f"{second:g}", anchor="middle")]
+        edge = "end" if x > WIDTH - 12 else "middle"
+        parts += [svg.text(x, floor + 15, f"{second:g}", anchor=edge)]
     for kilohertz in svg.ticks(0.0, sonogram.high_hz / 1000, 5):
         y = axes.up(kilohertz * 1000)
         parts += [svg.line(_LEFT - 4, y, _LEFT, y, f'stroke="{MUTED}"')]

@@ -30,6 +30,11 @@ FILES_NAMED = 40
 BEST = 12
 """Detections of a species that are remembered to be shown."""
 
+APART_S = 10.0
+"""Detections of one species in one recording that begin in the same ten seconds are shown once."""
+Ranked = tuple[bool, int, float, str]
+"""Not accepted, how many of its capture come before it, minus its confidence, detection id: the best is the least."""
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -67,7 +72,7 @@ class Species(msgspec.Struct, frozen=True, kw_only=True):
     last: int | None
     histogram: tuple[int, ...]
     best: dict[str, tuple[str, ...]]
-    """Kind → detection ids, accepted before others, the most confident first, at most one of a capture."""
+    """Kind → detection ids, accepted before others, the most confident first, different captures first."""
     quarters: dict[str, dict[int, int]]
     """Kind → quarter hour since 1970 (UTC) → detections."""
 
@@ -214,7 +219,7 @@ class _Sums:
     first: int | None = None
     last: int | None = None
     histogram: Ints = field(default_factory=lambda: np.zeros(BINS, np.int64))
-    best: dict[str, list[tuple[bool, float, str]]] = field(default_factory=lambda: defaultdict(list))
+    best: dict[str, list[Ranked]] = field(default_factory=lambda: defaultdict(list))
     quarters: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
 
 
@@ -416,7 +421,7 @@ def _species(taxon_id: str, sums: _Sums) -> Species:
         first=sums.first,
         last=sums.last,
         histogram=tuple(int(bar) for bar in sums.histogram),
-        best={kind: tuple(detection_id for _, _, detection_id in ids) for kind, ids in sums.best.items()},
+        best={kind: tuple(one[-1] for one in ranked) for kind, ranked in sums.best.items()},
         quarters={kind: dict(counts) for kind, counts in sums.quarters.items()},
     )
 
@@ -435,16 +440,24 @@ def _sensor(name: str, parts: dict[str, Counter[int]]) -> SensorEffort:
     )
 
 
-def _add_best(best: list[tuple[bool, float, str]], chunk: _Chunk, rows: Ints) -> None:
-    """Keeps the BEST of what was there and of `rows`, one of a capture."""
+def _add_best(best: list[Ranked], chunk: _Chunk, rows: Ints) -> None:
+    """Keeps the BEST of what was there and of `rows`.
+
+    Of detections in one capture that begin within APART_S of each other only the most confident counts; and the
+    first of every capture comes before the second of any, so that a reader sees different nights and places.
+    """
     accepted = np.array([word == "accepted" for word in chunk.decisions])[chunk.decision[rows]]
-    order = np.lexsort((chunk.at[rows], -chunk.confidence[rows], ~accepted))
-    ranked = rows[order]
-    _, firsts = np.unique(chunk.capture[ranked], return_index=True)
-    for row in ranked[np.sort(firsts)[:BEST]]:
-        good = chunk.decisions[chunk.decision[row]] == "accepted"
-        best.append((good, float(chunk.confidence[row]), chunk.ids[int(row)].as_py()))
-    best.sort(key=lambda one: (not one[0], -one[1], one[2]))
+    ranked = rows[np.lexsort((chunk.at[rows], -chunk.confidence[rows], ~accepted))]
+    pairs = np.stack([chunk.capture[ranked], chunk.at[ranked] // round(APART_S * NS)], axis=1)
+    _, firsts = np.unique(pairs, axis=0, return_index=True)
+    seen: Counter[int] = Counter()
+    for row in ranked[np.sort(firsts)]:
+        capture = int(chunk.capture[row])
+        if seen[capture] < BEST:
+            good = chunk.decisions[chunk.decision[row]] == "accepted"
+            best.append((not good, seen[capture], -float(chunk.confidence[row]), chunk.ids[int(row)].as_py()))
+            seen[capture] += 1
+    best.sort()
     del best[BEST:]
 
 

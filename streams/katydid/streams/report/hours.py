@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, tzinfo
 
 import msgspec
 
+from katydid.models.sun import daylight
 from katydid.sensors.capture import Place
 from katydid.streams.report.findings import QUARTER_S
 from katydid.streams.report.text import NS
@@ -14,9 +15,6 @@ from katydid.streams.report.text import NS
 HOURS = 24
 DATES_LOOKED_AT = 13
 """Dates, evenly spread over the time of a report, whose sunrise and sunset are worked out."""
-HORIZON_DEG = -0.833
-"""Elevation of the sun's centre when its upper edge touches the horizon: refraction and half the sun's width (NOAA)."""
-STEP_S = 600
 
 
 class LocalHours:
@@ -52,42 +50,22 @@ def sun_times(place: Place, first: int, last: int, zone: tzinfo) -> SunTimes | N
     start, end = (datetime.fromtimestamp(ns // NS, tz=zone) for ns in (first, last))
     days = (end.date() - start.date()).days
     steps = min(days + 1, DATES_LOOKED_AT)
-    try:
-        from katydid.models import sun  # noqa: F401
-    except ImportError:
-        return None
     rises, sets = [], []
     for step in range(steps):
         date = start.date() + timedelta(days=round(days * step / max(steps - 1, 1)))
-        midnight = datetime(date.year, date.month, date.day, tzinfo=zone)
-        up, down = _crossings(place, midnight)
-        rises += up
-        sets += down
-    if not rises or not sets:
+        noon = datetime(date.year, date.month, date.day, 12, tzinfo=zone)
+        light = daylight(int(noon.timestamp()) * NS, place.latitude, place.longitude)
+        if light.sunrise is not None and light.sunset is not None:
+            rises.append(_clock_hour(light.sunrise, zone))
+            sets.append(_clock_hour(light.sunset, zone))
+    if not rises:
         return None
     return SunTimes(rise=(min(rises), max(rises)), set=(min(sets), max(sets)))
 
 
-def _crossings(place: Place, midnight: datetime) -> tuple[list[float], list[float]]:
-    """Clock hours at which the sun rises and sets on the local date that begins at `midnight`."""
-    begin = int(midnight.timestamp())
-    up: list[float] = []
-    down: list[float] = []
-    before = _height(place, begin)
-    for second in range(begin + STEP_S, begin + 24 * 3600 + STEP_S, STEP_S):
-        after = _height(place, second)
-        if (before < 0) != (after < 0):
-            at = datetime.fromtimestamp(second - STEP_S * after / (after - before), tz=midnight.tzinfo)
-            (up if after > before else down).append(at.hour + at.minute / 60 + at.second / 3600)
-        before = after
-    return up, down
-
-
-def _height(place: Place, second: int) -> float:
-    """Degrees of the sun above its rising and setting."""
-    from katydid.models import sun  # until it lands
-
-    return float(sun.elevation(second * NS, place.latitude, place.longitude)) - HORIZON_DEG
+def _clock_hour(ns: int, zone: tzinfo) -> float:
+    at = datetime.fromtimestamp(ns // NS, tz=zone)
+    return at.hour + at.minute / 60 + at.second / 3600
 
 
 def starts_at(effort: list[float]) -> int:

@@ -175,7 +175,7 @@ def _inside(power: NDArray[np.float32], piece: Cut, span: Span | None) -> NDArra
 def shown_hz(piece: Cut, highest: float) -> float:
     """How high the picture goes: a round number above what is heard, at most half the sample rate."""
     nyquist = piece.sample_rate / 2
-    for edge in (8_000.0, 12_000.0, 16_000.0, 24_000.0, 48_000.0, 96_000.0, 125_000.0):
+    for edge in (12_000.0, 16_000.0, 24_000.0, 48_000.0, 96_000.0, 125_000.0):
         if highest * 1.15 <= edge:
             return min(edge, nyquist)
     return nyquist
