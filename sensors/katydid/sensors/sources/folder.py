@@ -31,7 +31,7 @@ import msgspec
 from katydid.sensors import clock, identity, metadata, signature
 from katydid.sensors.capture import Capture, Clock, Kind, MediaRef, Place
 from katydid.sensors.clock import Reading
-from katydid.sensors.errors import OverLimit, SourceError
+from katydid.sensors.errors import OverLimit, SourceError, Undecodable
 from katydid.sensors.limits import Limits, check_bytes
 from katydid.sensors.metadata import FileFacts
 from katydid.sensors.sources.protocol import Position, Taken
@@ -287,15 +287,21 @@ class FolderSource:
 
 
 def open_media(capture: Capture) -> bytes | Path:
-    """What decoders take: the bytes of a capture, or the file that it refers to."""
+    """What decoders take: the bytes of a frame, the bytes or the file of a clip.
+
+    Raises Undecodable("unreadable") where the file of a large frame is gone.
+    """
     if capture.payload is not None:
         return capture.payload
     if capture.payload_ref is None:
         raise SourceError(f"the capture {capture.capture_id} has neither bytes nor a reference to them")
-    url = capture.payload_ref.url
-    if url.startswith(_FILE_URL):
-        return Path(os.fsdecode(unquote_to_bytes(url.removeprefix(_FILE_URL))))
-    return Path(url)
+    path = _path(capture.payload_ref.url)
+    if capture.kind is Kind.CLIP:
+        return path
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise Undecodable("unreadable", f"the file cannot be read any more: {exc.strerror}") from exc
 
 
 def encodable(name: str) -> str:
@@ -311,6 +317,12 @@ def _url(path: Path) -> str:
     """The absolute path as text; as a file URL where the path holds bytes that are no UTF-8."""
     absolute = path.resolve()
     return str(absolute) if encodable(str(absolute)) == str(absolute) else absolute.as_uri()
+
+
+def _path(url: str) -> Path:
+    if url.startswith(_FILE_URL):
+        return Path(os.fsdecode(unquote_to_bytes(url.removeprefix(_FILE_URL))))
+    return Path(url)
 
 
 def _order(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -347,7 +359,7 @@ def _content(path: Path, inline_bytes: int, *, always: bool) -> tuple[bytes | No
         found = signature.media_type(head)
         if found not in signature.READABLE and not always:
             return b"", found, _EMPTY_DIGEST, 0
-        piece = head + file.read(inline_bytes + 1 - len(head))
+        piece = head + file.read(max(0, inline_bytes + 1 - len(head)))
         digest = hashlib.sha256(piece)
         if len(piece) <= inline_bytes:
             return piece, found, digest.hexdigest(), len(piece)
