@@ -69,11 +69,11 @@ def outcome(at_ms: int, sensor: int, number: int) -> Outcome:
         sha256=tail + tail[:24],
         length=1_234_567,
         place=Place(latitude=52.0, longitude=5.0, source="option"),
-        facts=tuple([*FACTS]),
+        facts=(*FACTS,),
         file=f"site-{sensor:03d}/{number:09d}.flac",
         status=Status.IDENTIFIED,
         effort=Effort(seconds=30.0, channels=1, sample_rate=48_000),
-        quality=tuple([*MEASURES]),
+        quality=(*MEASURES,),
         detections=(_detection(at_ms, tail, taxon),),
         ran=(Ran(bundle="birds-1", bundle_digest="d" * 64, engine="onnx", provider="CPUExecutionProvider"),),
         settings_digest="5" * 32,
@@ -98,7 +98,7 @@ def _detection(at_ms: int, tail: str, taxon: str) -> Detection:
             Alternative(taxon=Taxon(taxon_id=f"name:Other {k}", name=f"Other {k}", rank="species"), score=0.1 / (k + 1))
             for k in range(3)
         ),
-        quality=tuple([*MEASURES]),
+        quality=(*MEASURES,),
         context=Context(local_solar_hour=5.5, sun_elevation_deg=3.0, prior=0.9, prior_bundle="geo-1", expected=True),
         decision=Decision(verdict=Verdict.ACCEPTED, reason="probability 0.70 at or above 0.50"),
     )
