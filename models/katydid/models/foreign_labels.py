@@ -23,7 +23,7 @@ from katydid.models.manifest import Label, Role
 SCIENTIFIC_SHARE = 0.8
 """Plain lines are scientific names where at least this share has the shape of one."""
 
-_GENUS = r"[A-Z][a-zäëïöü]+(?:-[a-z]+)?"
+_GENUS = r"[A-Z][a-zäëïöü]+"
 _EPITHET = r"[a-zäëïöü][a-zäëïöü-]+"
 _BINOMIAL = re.compile(rf"({_GENUS}) (×? ?{_EPITHET})( ×)?( (?:ssp\. |subsp\. |var\. )?{_EPITHET})?")
 _PROVISIONAL = re.compile(rf"({_GENUS}) (?:sp|spp|cf|aff|nr)\.?(?: ?[\w.-]+)?")
@@ -31,6 +31,8 @@ _FAMILY_LIKE = re.compile(r"[A-Z][a-z]+(idae|aceae|inae)")
 _ENDINGS = {"idae": "family", "aceae": "family", "inae": "subfamily"}
 _WITH_COMMON = re.compile(r"(?P<name>[^()]+?) ?\((?P<common>.*)\)")
 _JOINED = re.compile(r"(?P<name>[^_]*)_(?P<common>.*)")
+
+_ESCAPED = re.compile(r"\\x([a-f][0-9a-f])")
 
 _BACKGROUND = frozenset({"background", "empty", "blank", "nothing", "none", "no animal", "silence"})
 _HUMAN = frozenset({"human", "humans", "person", "people", "homo", "speech", "voice"})
@@ -52,7 +54,7 @@ def read_foreign_labels(data: bytes, where: str) -> tuple[Label, ...]:
     `where` goes into messages. Raises BundleError where the list is empty or no text in UTF-8.
     """
     try:
-        lines = [line.strip() for line in data.decode("utf-8-sig").splitlines()]
+        lines = [_unescaped(line.strip()) for line in data.decode("utf-8-sig").splitlines()]
     except UnicodeDecodeError as error:
         raise BundleError(f"{where}: the label list is no text in UTF-8: {error}") from error
     while lines and not lines[-1]:
@@ -115,6 +117,11 @@ def _classified(name: str) -> tuple[str, tuple[tuple[str, str], ...], str]:
     if above := _FAMILY_LIKE.fullmatch(name):
         return _ENDINGS[above[1]], (), ""
     return NO_RANK, (), ""
+
+
+def _unescaped(line: str) -> str:
+    """A list of iNaturalist's writes the hybrid sign as the four characters "\\xd7"; the same for accented letters."""
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), line)
 
 
 def _looks_scientific(name: str) -> bool:
