@@ -181,17 +181,20 @@ class LocalRun:
         self._duplicates = Duplicates(self._store, _stored_ids(self._store))
         self._remember(models)
         self._store.set_meta("exported", "no")
+        options = self._options
+        situator = Situator.open(self._library, options.place, options.identify, slots=options.pipeline.workers)
         try:
-            return self._identify(models, _chained(first, captures), watch)
+            return self._identify(models, situator, _chained(first, captures), watch)
         finally:
-            for model in models:
+            for model in (*models, *situator.models()):
                 model.close()
 
     # ------------------------------------------------------------------ parts of a run
 
-    def _identify(self, models: Sequence[Model], captures: Iterator[Taken], watch: Watch) -> RunSummary:
+    def _identify(
+        self, models: Sequence[Model], situator: Situator, captures: Iterator[Taken], watch: Watch
+    ) -> RunSummary:
         kinds = looked_at(models)
-        situator = Situator()
         self._began = time.monotonic()
         pipeline = Pipeline(
             models,
@@ -236,6 +239,7 @@ class LocalRun:
                 else:
                     self._take(pipeline, taken)
                 self._reader_cpu_s = time.thread_time()
+            pipeline.hurry()
         except Exception as error:  # noqa: BLE001 - a supervising loop: raised again by the run's own thread
             self._reader_failure = error
         finally:

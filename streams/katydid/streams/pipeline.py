@@ -179,6 +179,10 @@ class Pipeline:
             self._counts["known"] += 1
             self._writer.add(self._order.finish(turn, arrival))
 
+    def hurry(self) -> None:
+        """Say that the source is at its end: outcomes are written as they finish, without waiting for others."""
+        self._writer.hurry()
+
     def drain(self, timeout: float | None = None) -> bool:
         """Wait until everything taken is durable; True if it is. Raises what stopped the pipeline."""
         with self._room:

@@ -30,6 +30,7 @@ class Writer:
         self._changed = threading.Condition()
         self._waiting: deque[Arrival] = deque()
         self._oldest = 0.0
+        self._hurry = False
         self._closing = False
         self._halted = False
         self._thread = threading.Thread(target=self._run, name="katydid-writer", daemon=True)
@@ -47,6 +48,12 @@ class Writer:
             self._waiting.extend(arrivals)
             if len(self._waiting) == len(arrivals) or len(self._waiting) >= self._commit_items:
                 self._changed.notify()
+
+    def hurry(self) -> None:
+        """Write from now on as soon as something is there: little more will come that would be worth a wait."""
+        with self._changed:
+            self._hurry = True
+            self._changed.notify()
 
     def halt(self) -> None:
         """Write nothing more: something failed that nobody expected."""
@@ -95,6 +102,7 @@ class Writer:
             return False
         return (
             self._closing
+            or self._hurry
             or len(self._waiting) >= self._commit_items
             or time.monotonic() - self._oldest >= self._commit_s
         )
