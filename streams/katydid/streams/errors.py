@@ -7,7 +7,8 @@ KatydidError
     │   ├── StoreUnusable      no store, damaged, or written by a newer Katydid            exit code 5
     │   │   └── StoreReadOnly  the place may not be written to                             exit code 6
     │   └── StoreFull          no room left on the disk                                    exit code 6
-    └── ExportError            an export cannot be written                                 exit code 6
+    ├── ExportError            an export cannot be written                                 exit code 6
+    └── MediaLost              the original of a detection is gone, changed or broken      exit code 3
 
 After any of them nothing is half written: the transaction that met the error is rolled back, and what was durable
 before is still there.
@@ -52,3 +53,9 @@ class ExportError(StreamError):
     """A file of an export cannot be written."""
 
     exit_code = 6
+
+
+class MediaLost(StreamError):
+    """The original behind a detection is gone, has changed since, or cannot be decoded."""
+
+    exit_code = 3

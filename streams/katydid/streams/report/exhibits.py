@@ -12,13 +12,12 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
-import soundfile
 from markupsafe import Markup
 
 from katydid.models.outcome import Detection, Outcome
-from katydid.sensors.errors import RefusedMedia
-from katydid.streams.media import Lost, MediaFinder
-from katydid.streams.report import figures, frames, sound, svg
+from katydid.streams.media import frames
+from katydid.streams.media.finder import Lost, MediaFinder
+from katydid.streams.report import figures, originals, sound, svg
 from katydid.streams.report.findings import Species
 from katydid.streams.report.text import NS
 from katydid.streams.store.protocol import Store
@@ -168,13 +167,9 @@ class _Stand:
         return None
 
     def _clip(self, outcome: Outcome, detection: Detection) -> tuple[Clip, int] | Lost:
-        original = self._finder.find(outcome.file, outcome.sha256)
-        if isinstance(original, Lost):
-            return original
-        try:
-            heard = sound.hear(original.path, detection.span)
-        except (soundfile.LibsndfileError, OSError) as reason:
-            return Lost(why=f"the original cannot be decoded ({reason.__class__.__name__})")
+        heard = originals.heard(self._finder, outcome, detection)
+        if isinstance(heard, Lost):
+            return heard
         drawn = svg.data_uri(svg.jpeg(sound.coloured(heard.sonogram.levels)), "image/jpeg")
         audio = svg.data_uri(heard.playable.data, heard.playable.media_type)
         figure = figures.sound_figure(heard.sonogram, drawn, detection.span, self._label("Spectrogram", detection))
@@ -182,7 +177,7 @@ class _Stand:
         return clip, len(figure) + len(audio)
 
     def _picture(self, outcome: Outcome, detection: Detection) -> tuple[Picture, int] | Lost:
-        pixels = self._pixels(outcome)
+        pixels = originals.frame(self._finder, outcome)
         if isinstance(pixels, Lost):
             return pixels
         small = frames.shrunk(pixels)
@@ -192,20 +187,11 @@ class _Stand:
         return Picture(figure=figure, facts=facts_of(outcome, detection)), len(figure)
 
     def _crop(self, outcome: Outcome, detection: Detection) -> tuple[Crop, int] | Lost:
-        pixels = self._pixels(outcome)
+        pixels = originals.frame(self._finder, outcome)
         if isinstance(pixels, Lost):
             return pixels
-        drawn = svg.data_uri(svg.jpeg(frames.crop(pixels, detection.box)), "image/jpeg")
+        drawn = svg.data_uri(svg.jpeg(frames.thumbnail(pixels, detection.box)), "image/jpeg")
         return Crop(picture=drawn, facts=facts_of(outcome, detection)), len(drawn)
-
-    def _pixels(self, outcome: Outcome) -> frames.Pixels | Lost:
-        original = self._finder.find(outcome.file, outcome.sha256)
-        if isinstance(original, Lost):
-            return original
-        try:
-            return frames.open_frame(original.path)
-        except (RefusedMedia, OSError) as reason:
-            return Lost(why=f"the original cannot be decoded ({reason.__class__.__name__})")
 
     def _label(self, what: str, detection: Detection) -> str:
         name = self.species.name or "something that no model named"

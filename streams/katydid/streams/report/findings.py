@@ -1,6 +1,6 @@
 """What a store says, folded into the numbers that the report prints.
 
-The store is read in stretches of time of about `ROWS_AT_ONCE` rows each, and each stretch is added to running sums,
+The store is read in stretches of time, and each stretch is added to running sums,
 so the memory of a report does not grow with the store. Time is kept in quarter hours of UTC: every zone's offset is a
 whole number of them, so hours of the local day, days and longer bins can be made from them afterwards.
 """
@@ -18,9 +18,9 @@ import pyarrow.compute
 from numpy.typing import NDArray
 
 from katydid.streams.report.text import NS
-from katydid.streams.store.protocol import By, OutcomeFilter, Store, Window
+from katydid.streams.store.protocol import OutcomeFilter, Store
+from katydid.streams.stretches import stretches
 
-ROWS_AT_ONCE = 100_000
 QUARTER_S = 900
 QUARTER_NS = QUARTER_S * NS
 BINS = 20
@@ -149,24 +149,6 @@ def find(store: Store) -> Findings:
         tally.add_outcomes(store.outcomes(OutcomeFilter(window=window)))
         tally.add_detections(store.detections(OutcomeFilter(window=window)))
     return tally.findings()
-
-
-def stretches(store: Store, rows: int = ROWS_AT_ONCE) -> Iterator[Window]:
-    """Windows that cover everything in the store once, cut between days where about `rows` rows are together."""
-    per_day: Counter[int] = Counter()
-    activity = store.activity(Window(), By.DAY)
-    for start, found, captures in zip(
-        integers(activity, "bin_start"), integers(activity, "detections"), integers(activity, "captures"), strict=True
-    ):
-        per_day[int(start)] += int(found) + int(captures)
-    begin: int | None = None
-    held = 0
-    for start in sorted(per_day):
-        if held and held + per_day[start] > rows:
-            yield Window(start=begin, end=start)
-            begin, held = start, 0
-        held += per_day[start]
-    yield Window(start=begin, end=None)
 
 
 def integers(table: pa.Table, name: str) -> Ints:

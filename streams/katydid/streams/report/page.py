@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -14,7 +12,8 @@ from markupsafe import Markup
 
 from katydid.models.manifest import BundleManifest
 from katydid.sensors.capture import Place
-from katydid.streams.media import MediaFinder
+from katydid.streams.exports.replacing import replacing
+from katydid.streams.media.finder import MediaFinder
 from katydid.streams.report import text
 from katydid.streams.report.exhibits import Allowance, gather
 from katydid.streams.report.findings import find
@@ -41,7 +40,8 @@ def write_report(
 
     `root` is the folder of the originals (None: no pictures or sounds). `credits` are the manifests of the bundles
     that ran, for their cards. `place` overrides where the sun is drawn for; `now` (aware) is printed as the time of
-    writing. The file is at most `LIMIT_BYTES` long. Raises OSError where `path` cannot be written.
+    writing. The file is at most `LIMIT_BYTES` long. Raises ExportError where `path` cannot be
+    written.
     """
     found = find(store)
     with_section = [row for row in found.species if row.is_organism or not row.taxon_id][:SECTIONS]
@@ -55,7 +55,9 @@ def write_report(
         now=now or datetime.now(UTC),
         originals="" if root else "The folder of the originals was not given, so there are no pictures or sounds.",
     )
-    write_whole(path, render(seen).encode("utf-8"))
+    html = render(seen)
+    with replacing(path) as beside:
+        beside.write_text(html, encoding="utf-8", newline="\n")
     return path
 
 
@@ -87,18 +89,3 @@ def _environment() -> jinja2.Environment:
 def _readable(value: object) -> object:
     """Every value on its way into the page: text has its invisible characters written out, before it is escaped."""
     return text.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes `data` beside `path`, then puts it in its place, so that no reader ever sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -1,4 +1,4 @@
-"""A few seconds of a recording around a detection: cut, drawn as a spectrogram, and encoded small to be played.
+"""A few seconds of a recording around a detection, drawn as a spectrogram and encoded small to be played.
 
 What is audible is played as it is. What lies above hearing (bats, many bush-crickets) is played ten times slower,
 as bat workers do with time-expansion detectors, so 40 kHz becomes 4 kHz; the page says so beside the player.
@@ -17,12 +17,9 @@ import soxr
 from numpy.typing import NDArray
 
 from katydid.models.outcome import Span
+from katydid.streams.media.clips import Cut, Mono, cut, length, window
 from katydid.streams.report.colour import ramp
 
-MARGIN_S = 1.0
-LONGEST_S = 10.0
-EXPANDED_MARGIN_S = 0.1
-EXPANDED_LONGEST_S = 1.5
 EXPANSION = 10
 ULTRASOUND_HZ = 18_000.0
 """Few adults hear above 16 kHz, nobody plays back above 20 kHz."""
@@ -36,22 +33,6 @@ PLAYED_RATES = (24_000, 32_000, 48_000)
 """Sample rates that MP3 has and that are tried in turn, the smallest first."""
 ENCODED_BLOCK = 1 << 14
 """Frames per write: some versions of libsndfile crash when a whole minute is encoded in one call."""
-
-Mono = NDArray[np.float32]
-
-
-class Cut(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of one recording, mixed to one channel."""
-
-    samples: Mono
-    """float32 [n], full scale at 1.0."""
-    sample_rate: int
-    start_s: float
-    """Seconds from the recording's first sample."""
-
-    @property
-    def seconds(self) -> float:
-        return len(self.samples) / self.sample_rate
 
 
 class Sonogram(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,32 +73,6 @@ def hear(path: Path, span: Span | None) -> Heard:
     if fast and highest > ULTRASOUND_HZ:
         piece = cut(path, *window(span, seconds, ultrasonic=True))
     return Heard(sonogram=sonogram(piece, shown_hz(piece, highest)), playable=playable(piece, highest))
-
-
-def length(path: Path) -> tuple[float, int]:
-    """Seconds and samples a second of the recording at `path`."""
-    with soundfile.SoundFile(path) as recording:
-        return recording.frames / recording.samplerate, int(recording.samplerate)
-
-
-def window(span: Span | None, seconds: float, ultrasonic: bool) -> tuple[float, float]:
-    """Start and end, in seconds of a recording `seconds` long, of what is shown of a detection."""
-    margin, longest = (EXPANDED_MARGIN_S, EXPANDED_LONGEST_S) if ultrasonic else (MARGIN_S, LONGEST_S)
-    if span is None:
-        return 0.0, min(longest, seconds)
-    start, end = max(0.0, span.start_s - margin), min(seconds, span.end_s + margin)
-    return start, max(min(end, start + longest), min(seconds, start + 0.05))
-
-
-def cut(path: Path, start_s: float, end_s: float) -> Cut:
-    """Decodes `path` from `start_s` to `end_s`, mean of all channels. Raises soundfile.LibsndfileError, OSError."""
-    with soundfile.SoundFile(path) as sound:
-        rate = int(sound.samplerate)
-        first = max(0, min(int(start_s * rate), sound.frames - 1))
-        sound.seek(first)
-        frames = max(1, min(round((end_s - start_s) * rate), sound.frames - first))
-        samples = sound.read(frames, dtype="float32", always_2d=True).mean(axis=1, dtype=np.float32)
-    return Cut(samples=np.nan_to_num(samples), sample_rate=rate, start_s=first / rate)
 
 
 def sonogram(piece: Cut, high_hz: float, width: int = 640, height: int = 200) -> Sonogram:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import UTC, datetime, tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from katydid.sensors.clock import ZoneError, find_zone
 
 HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that no reader can see: controls, bidi and zero-width marks, lone surrogates, unassigned."""
@@ -57,12 +58,10 @@ def share(number: float | None) -> str:
 
 
 def zone_of(name: str) -> tzinfo:
-    """The zone called `name` (IANA, or "+HH:MM"); UTC where no such zone is known here."""
-    if name[:1] in "+-" and len(name) == 6:
-        return datetime.strptime(name, "%z").tzinfo or UTC
+    """The zone called `name`; UTC where no such zone is known on this machine."""
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return find_zone(name)
+    except ZoneError:
         return UTC
 
 

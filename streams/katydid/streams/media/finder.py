@@ -1,4 +1,4 @@
-"""The recordings and frames behind the rows: found again, verified, and the best of them kept.
+"""Originals found again, and verified before anything is cut from them.
 
 Originals in a folder are referenced, never copied: a row names its file below the folder and the SHA-256 of its
 bytes, and `MediaFinder` hands out a path only after the bytes were seen to match. What is gone or has changed is

@@ -1,4 +1,4 @@
-"""Frames and crops of them, small enough for a page."""
+"""Frames, and crops of them around a detection."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def shrunk(pixels: Pixels, width: int = FRAME_WIDTH) -> Pixels:
     return images.resize(pixels, max(1, round(pixels.shape[0] * width / pixels.shape[1])), width)
 
 
-def crop(pixels: Pixels, box: Box | None, side: int = CROP_SIDE) -> Pixels:
-    """A square around `box` (None: around the middle of the frame), at `side` x `side`.
+def crop(pixels: Pixels, box: Box | None) -> Pixels:
+    """A square of the frame around `box` (None: around the middle), in the frame's own pixels.
 
     Where the square would leave the frame it is moved back inside, so nothing is invented around the edge.
     """
@@ -45,4 +45,9 @@ def crop(pixels: Pixels, box: Box | None, side: int = CROP_SIDE) -> Pixels:
     square = max(1, min(round(max(longer, SMALLEST_CROP)), width, height))
     left = round(min(max((box.x + box.w / 2) * width - square / 2, 0), width - square))
     top = round(min(max((box.y + box.h / 2) * height - square / 2, 0), height - square))
-    return images.resize(np.ascontiguousarray(pixels[top : top + square, left : left + square]), side, side)
+    return np.ascontiguousarray(pixels[top : top + square, left : left + square])
+
+
+def thumbnail(pixels: Pixels, box: Box | None, side: int = CROP_SIDE) -> Pixels:
+    """The crop at `side` x `side`."""
+    return images.resize(crop(pixels, box), side, side)
