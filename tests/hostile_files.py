@@ -144,7 +144,7 @@ def _odd_frames() -> Iterator[Content]:
     yield "deflate_bomb.png", png(8_000, 8_000, 8, 0, flat), REFUSED, "expansion"
     yield "no_width.png", png(0, 10, 8, 0, zlib.compress(b"")), REFUSED, "bad_header"
     yield "impossible_bits.png", png(8, 8, 7, 2, zlib.compress(b"")), REFUSED, "bad_header"
-    yield "scan_bomb.jpg", _many_scans(jpeg), REFUSED, "too_many_scans"
+    yield "scan_bomb.jpg", _many_scans(encoded(photo(), "JPEG", progressive=True)), REFUSED, "too_many_scans"
     yield "transparent.png", encoded(rgba, "PNG"), RIGHT, ""
     yield "palette_transparent.png", encoded(palette, "PNG", transparency=3), RIGHT, ""
     yield "grey_16_bit.png", encoded(Image.fromarray(grey16), "PNG"), RIGHT, ""

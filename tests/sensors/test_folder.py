@@ -133,6 +133,11 @@ def test_the_sensor_is_the_serial_number_then_the_option_then_the_first_folder_t
     assert captures(root, name="first name")[0].sensor_id == "first name"
 
 
+def test_the_folders_of_a_camera_card_are_no_sensors(tmp_path: Path) -> None:
+    write(tmp_path / "trap 7", "DCIM/100RECNX/a.jpg", "101MEDIA/b.jpg", "site/DCIM/c.jpg")
+    assert [each.sensor_id for each in captures(tmp_path / "trap 7")] == ["trap 7", "trap 7", "site"]
+
+
 def test_moving_the_folder_or_declaring_a_zone_makes_no_new_id(tmp_path: Path) -> None:
     write(tmp_path / "old", "top_20240528_100000.wav", "cam/IMG_0001.jpg")
     before = captures(tmp_path / "old")
@@ -173,6 +178,9 @@ def test_a_file_over_the_limit_is_refused_without_being_read(tmp_path: Path) -> 
     write(tmp_path, "a.wav", content=CLIP)
     (only,) = captures(tmp_path, limits=Limits(max_bytes=1_000))
     assert only.refusal.startswith("too_many_bytes: ") and only.payload == b"" and only.length == len(CLIP)
+    write(tmp_path, "a.wav", content=JPEG)
+    (only,) = captures(tmp_path, limits=Limits(max_frame_bytes=len(JPEG) - 1))
+    assert only.refusal.startswith("too_many_bytes: ")
 
 
 def test_a_folder_that_is_not_there_is_an_error_of_the_source(tmp_path: Path) -> None:

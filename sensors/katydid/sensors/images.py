@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from katydid.sensors import tiff
+from katydid.sensors.capture import Kind
 from katydid.sensors.errors import OverLimit, Undecodable
 from katydid.sensors.limits import Limits, check_bytes, check_expansion
 from katydid.sensors.signature import HEAD_BYTES, media_type
@@ -28,9 +29,12 @@ Pixels = NDArray[np.uint8]
 _START_OF_FRAME = frozenset((0xC0, 0xC1, 0xC2))
 """Baseline, extended and progressive Huffman coding: what cameras write."""
 _OTHER_FRAMES = frozenset((0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF))
+_PROGRESSIVE, _START_OF_SCAN = 0xC2, 0xDA
 _NO_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
+_END_OF_IMAGE = b"\xff\xd9"
 _MOST_SCANS = 100
-"""Progressive photos have about ten; each one costs a pass over the whole picture."""
+_MOST_SCANNED_PIXELS = 1_500_000_000
+"""Progressive photos have about ten scans: more than the largest sensor's picture in fifteen is none of a camera."""
 _LARGEST_SIDE = 65_500
 _PNG_BITS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -74,7 +78,7 @@ def probe(data: bytes, limits: Limits) -> ImageHeader:
     Raises OverLimit ("too_many_bytes", "too_many_pixels", "expansion", "too_many_scans") and Undecodable
     ("empty_file", "truncated", "damaged", "not_media", "unsupported", "bad_header").
     """
-    check_bytes(len(data), limits)
+    check_bytes(len(data), limits, Kind.FRAME)
     if not data:
         raise Undecodable("empty_file", "the file has no bytes")
     found = media_type(data[:HEAD_BYTES])
@@ -108,7 +112,8 @@ def decode(data: bytes, limits: Limits, short_side: int | None = None) -> Frame:
     elif header.transparent:
         pixels = _on_white(_decode_cv2(data, cv2.IMREAD_UNCHANGED))
     else:
-        pixels = _decode_cv2(data, _reduced_flag(header, short_side)).astype(np.uint8, copy=False)[:, :, ::-1]
+        bgr = _decode_cv2(data, _reduced_flag(header, short_side))
+        pixels = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr), dtype=np.uint8)
         stored = _reduced(stored, _denominator(header, short_side))
     if pixels.shape[:2] != stored:
         raise Undecodable("undecodable", f"the header says {stored[::-1]}, the decoder {pixels.shape[1::-1]}")
@@ -160,21 +165,27 @@ def _check_size(header: ImageHeader, encoded: int, limits: Limits) -> None:
 
 def _probe_jpeg(data: bytes) -> ImageHeader:
     size: tuple[int, int, int, int] | None = None
+    progressive = False
     block = b""
+    scan = 0
     for marker, start, end in _jpeg_segments(data):
         if marker in _START_OF_FRAME and size is None and end - start >= 6:
             size = struct.unpack_from(">BHHB", data, start)
+            progressive = marker == _PROGRESSIVE
         elif marker in _OTHER_FRAMES:
             raise Undecodable("unsupported", "a JPEG with lossless or arithmetic coding, which no camera writes")
         elif marker == 0xE1 and not block and data[start : start + 6] == _EXIF_START:
             block = data[start + 6 : end]
-        elif marker == 0xDA:
-            _check_scans(data, end)
+        elif marker == _START_OF_SCAN:
+            scan = start
     if size is None:
         raise Undecodable("bad_header", "a JPEG without a frame header")
     bits, height, width, components = size
     if bits != 8 or components not in (1, 3, 4):
         raise Undecodable("unsupported", f"a JPEG with {components} components of {bits} bits")
+    _check_end(data, scan)
+    if progressive or data[scan] < components:
+        _check_scans(data, scan, width * height)
     return _turned("image/jpeg", width, height, components, 8, False, block)
 
 
@@ -194,19 +205,23 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
         if end > len(data):
             break
         yield marker, at + 4, end
-        if marker == 0xDA:
+        if marker == _START_OF_SCAN:
             return
         at = max(end, at + 4)
     raise Undecodable("truncated", "a JPEG that ends inside its header")
 
 
-def _check_scans(data: bytes, scan: int) -> None:
+def _check_end(data: bytes, scan: int) -> None:
     """Inside coded data 0xFF is always followed by 0 or a marker, so the end marker can be searched for."""
-    end = data.find(b"\xff\xd9", scan)
-    if end < 0:
+    if not data.endswith(_END_OF_IMAGE) and data.find(_END_OF_IMAGE, scan) < 0:
         raise Undecodable("truncated", "the JPEG ends before its last row: the file was cut off")
-    if data.count(b"\xff\xda", scan, end) > _MOST_SCANS:
-        raise OverLimit("too_many_scans", f"a JPEG with more than {_MOST_SCANS} scans")
+
+
+def _check_scans(data: bytes, scan: int, pixels: int) -> None:
+    """Each scan of a picture that comes in several costs a pass over all of it."""
+    scans = data.count(b"\xff\xda", scan) + 1
+    if scans > _MOST_SCANS or scans * pixels > _MOST_SCANNED_PIXELS:
+        raise OverLimit("too_many_scans", f"a JPEG of {pixels:,} pixels in {scans} scans")
 
 
 # PNG (W3C recommendation, third edition)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from katydid.sensors.capture import Kind
 from katydid.sensors.errors import OverLimit
 
 MIB = 1024 * 1024
@@ -15,6 +16,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     max_bytes: int = 8 * GIB
     """Encoded bytes of one file."""
+    max_frame_bytes: int = 256 * MIB
+    """Encoded bytes of one frame, which is read whole."""
     max_pixels: int = 80_000_000
     """Width times height of a frame. The largest sensors in camera traps give 64 million."""
     max_seconds: float = 25 * 3600.0
@@ -31,10 +34,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Up to this size media travel inside a capture; larger ones as a reference."""
 
 
-def check_bytes(length: int, limits: Limits) -> None:
-    """Raise OverLimit("too_many_bytes") where `length` bytes are more than a sensor may send."""
-    if length > limits.max_bytes:
-        raise OverLimit("too_many_bytes", f"{length:,} bytes are over the limit of {limits.max_bytes:,}")
+def check_bytes(length: int, limits: Limits, kind: Kind | None = None) -> None:
+    """Raise OverLimit("too_many_bytes") where `length` bytes are more than a sensor may send as that kind."""
+    most = min(limits.max_bytes, limits.max_frame_bytes) if kind is Kind.FRAME else limits.max_bytes
+    if length > most:
+        raise OverLimit("too_many_bytes", f"{length:,} bytes are over the limit of {most:,}")
 
 
 def check_expansion(decoded: int, encoded: int, limits: Limits) -> None:

@@ -42,8 +42,9 @@ _PIECE = 1 << 20
 _LOOK_EVERY_S = 2.0
 _REST = 4.0
 """A look that takes long is followed by a rest of as many times that: a fifth of one core at most."""
+_CARD_FOLDER = re.compile(r"DCIM|\d{3}[A-Z0-9_]{5}", re.IGNORECASE)
+"""What every camera card holds (DCF, JEITA CP-3461): no name of a sensor."""
 _DIGITS = re.compile(r"(\d+)")
-_EMPTY_DIGEST = hashlib.sha256(b"").hexdigest()
 
 
 class FolderScan(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,8 +75,8 @@ class _File(msgspec.Struct, frozen=True):
 class FolderSource:
     """A `Source` over the files below `root`.
 
-    `sensor` names the sensor of files that carry no serial number; else it is the first folder below the root, else
-    `name` (what the store remembers of the root), else the root's own name. `zone` is an IANA name or offset for
+    `sensor` names the sensor of files that carry no serial number; else it is the first folder below the root (unless
+    that is the DCIM of a camera's card), else `name` (what the store remembers of the root), else the root's own name. `zone` is an IANA name or offset for
     readings without one; `place` stands in where a file has none. `wait` is called between two looks with the stop
     event and seconds, and `now_ns` for the present; both are there for tests.
     """
@@ -211,15 +212,16 @@ class FolderSource:
         """The file as a capture, refused where it cannot be used; None where it is no medium at all."""
         named = signature.kind_by_name(file.path.name)
         try:
-            check_bytes(file.size, self.limits)
-            payload, found, digest, length = _content(file.path, self.limits.inline_bytes, always=named is not None)
+            found = _media_type(file.path)
+            kind = signature.READABLE.get(found) or named
+            if kind is None:
+                return None
+            check_bytes(file.size, self.limits, kind)
+            payload, digest, length = _content(file.path, self.limits.inline_bytes)
         except OSError as exc:
             return self._refused(file, named, f"unreadable: {exc.strerror or 'the file cannot be opened'}")
         except OverLimit as exc:
             return self._refused(file, named, f"{exc.reason}: {exc}")
-        kind = signature.READABLE.get(found) or named
-        if kind is None:
-            return None
         facts = metadata.read(file.path if payload is None else payload, kind, file.path.name)
         ref = None if payload is not None else MediaRef(url=_url(file.path), sha256=digest, length=length)
         return self._assembled(file, kind, facts, found, digest, length, payload=payload, ref=ref)
@@ -282,8 +284,9 @@ class FolderSource:
         )
 
     def _sensor_id(self, serial: str, name: str) -> str:
-        first, slash, _ = name.partition("/")
-        return serial or self._sensor or (first if slash else self._name)
+        folders = name.split("/")[:-1]
+        first = folders[0] if folders and not _CARD_FOLDER.fullmatch(folders[0]) else self._name
+        return serial or self._sensor or first
 
 
 def open_media(capture: Capture) -> bytes | Path:
@@ -349,22 +352,20 @@ def _regular(entry: os.DirEntry[str], path: Path, name: str) -> Iterator[_File]:
         yield _File(path, name, found.st_size, found.st_mtime_ns)
 
 
-def _content(path: Path, inline_bytes: int, *, always: bool) -> tuple[bytes | None, str, str, int]:
-    """(bytes where they are few, media type, sha256, length) of a file, read once.
-
-    Without `always`, a file that is no medium by its first bytes is not read on.
-    """
+def _media_type(path: Path) -> str:
     with path.open("rb") as file:
-        head = file.read(signature.HEAD_BYTES)
-        found = signature.media_type(head)
-        if found not in signature.READABLE and not always:
-            return b"", found, _EMPTY_DIGEST, 0
-        piece = head + file.read(max(0, inline_bytes + 1 - len(head)))
+        return signature.media_type(file.read(signature.HEAD_BYTES))
+
+
+def _content(path: Path, inline_bytes: int) -> tuple[bytes | None, str, int]:
+    """(bytes where they are few, sha256, length) of a file, read once."""
+    with path.open("rb") as file:
+        piece = file.read(inline_bytes + 1)
         digest = hashlib.sha256(piece)
         if len(piece) <= inline_bytes:
-            return piece, found, digest.hexdigest(), len(piece)
+            return piece, digest.hexdigest(), len(piece)
         length = len(piece)
         while more := file.read(_PIECE):
             digest.update(more)
             length += len(more)
-    return None, found, digest.hexdigest(), length
+    return None, digest.hexdigest(), length
