@@ -35,6 +35,7 @@ MAX_BATCH = 32
 """Cap for graphs that leave the batch open; the host's own cap is usually lower."""
 PROBES = 4
 """Deterministic items that the graph is run on, to see what it gives."""
+MANY_CLASSES = 10
 TFLITE_MARK = b"TFL3"
 """File identifier of the flatbuffer schema, at bytes 4..8."""
 
@@ -292,8 +293,14 @@ def _activation(reading: _Reading, scores: str) -> Activation:
     raw = reading.outputs[scores].astype(np.float64)
     if port.quantisation is not None:
         raw = port.quantisation.scale * (raw - port.quantisation.zero_point)
-    if np.isfinite(raw).all() and raw.min() >= -1e-6 and raw.max() <= 1 + 1e-6:
+    within = bool(np.isfinite(raw).all() and raw.min() >= -1e-6 and raw.max() <= 1 + 1e-6)
+    # A few logits may lie in 0..1 by chance; many do not.
+    if within and (raw.shape[-1] >= MANY_CLASSES or np.allclose(raw.sum(axis=-1), 1, atol=0.02)):
         return Activation.NONE
+    if within:
+        raise ConversionError(
+            f"{reading.file}: are its few outputs scores already, or logits? Say --activation none, softmax or sigmoid"
+        )
     raise ConversionError(
         f"{reading.file}: its outputs lie outside 0..1 ({raw.min():.3g} to {raw.max():.3g}), so they are logits: "
         "say --activation softmax (one class is right) or --activation sigmoid (several may be)"

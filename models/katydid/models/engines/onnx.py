@@ -94,10 +94,10 @@ class OnnxEngine:
 
     def _open_batch(self) -> bool:
         """True where every input leaves the batch open. Raises EngineError for a graph fixed to several items."""
-        first = [port.shape[0] if port.shape else 1 for port in self._inputs.values()]
-        if any(size is not None and size != 1 for size in first):
-            raise EngineError(f"{self._name}: the graph is fixed to batches of {max(filter(None, first))}: export it "
-                              "with a batch of 1 or an open one")  # fmt: skip
-        return all(
-            size is None and len(port.shape) > 1 for size, port in zip(first, self._inputs.values(), strict=True)
-        )
+        # An input of one axis has no batch: it takes the samples of one item.
+        first = [port.shape[0] if len(port.shape) > 1 else 1 for port in self._inputs.values()]
+        if fixed := [size for size in first if size not in (None, 1)]:
+            raise EngineError(
+                f"{self._name}: the graph is fixed to batches of {fixed[0]}: export it with a batch of 1 or an open one"
+            )
+        return all(size is None for size in first)
