@@ -7,8 +7,8 @@ scipy's `rfft` works in float32 where numpy's goes through float64, five times s
 product runs over blocks of neighbouring bands and only the bins that they touch. Clip by clip: larger pieces fall out
 of the cache.
 
-The window and the filters are computed once, in float64, by who makes a bundle (`hann_window`, `mel_filters`,
-`linear_filters`), and stored with it; a runtime never computes them again, so two installations hear the same.
+The window and the filters are computed once, in float64, by who makes a bundle (`filters.py`), and stored with it; a
+runtime never computes them again, so two installations hear the same.
 """
 
 from __future__ import annotations
