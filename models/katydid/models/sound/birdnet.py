@@ -15,6 +15,10 @@ From frame · window to y everything is linear, and Re F sees only cosines, so w
 (the window is 0 at n = 0; n = N/2 stands in the sum twice, so its column of K is halved). Half of the multiplications
 of a plain product, and a quarter of the time of the graph's own transform.
 
+The low branch hears nothing above 3 kHz, so its cosines vary slowly along n: any 128 neighbouring samples of them are
+combinations of 34 fixed curves (their singular vectors, exact to ten digits). Its frames are first written in those
+curves, then K in them is applied: half of the multiplications again. 128 frames at a time stay in the second cache.
+
 Two precisions:
 
 **EXACT** follows the graph's rounding: p is rounded to float32 as there, everything behind it is float64 (the graph's
@@ -48,14 +52,23 @@ BRANCHES = ("low", "high")
 
 TINY = np.float32(1e-6)
 """The graph's guard against a window without sound."""
+BLOCK = 128
+"""Frames that are folded and multiplied together: 1 MB in float64."""
+STRETCH = 128
+"""Neighbouring samples of a folded frame that are written in common curves."""
+CURVES_TO = 1e-10
+"""Curves are kept down to this part of the strongest."""
+WORTHWHILE = 0.75
+"""Curves are used where they need at most this part of the plain product's multiplications."""
 
 Single = NDArray[np.float32]
 Double = NDArray[np.float64]
+Real = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
 class Branch:
-    """One branch, ready to multiply."""
+    """One branch, ready to multiply; matrices in float64 for EXACT, in float32 and with the window in them for FAST."""
 
     length: int
     """Samples of a frame, N."""
@@ -63,10 +76,10 @@ class Branch:
     frames: int
     window: Single
     """[N]."""
-    kernel: Double
-    """K in float64, [bands, N/2], highest band first."""
-    fast_kernel: Single
-    """K with the window in it."""
+    curves: Real | None
+    """[STRETCH, r], or None where curves would not pay."""
+    kernel: Real
+    """[bands, N/2], highest band first; with curves [bands, N/2 / STRETCH · r]."""
     constant: Double
     """[bands, 1]: what a signal that is 1 everywhere gives in FAST."""
     power: np.float32
@@ -84,7 +97,7 @@ class Branch:
 
 
 class BirdNetSpectrogram:
-    """BirdNET 2.4's front end from a bundle's arrays. May be called from many threads; each keeps its own 11 MB.
+    """BirdNET 2.4's front end from a bundle's arrays. May be called from many threads; each keeps 6 MB of its own.
 
     `arrays` hold for "low" and "high": `<branch>_window` float [N], `<branch>_mel` float [96, N/2 + 1], and the
     scalars `<branch>_hop` and `<branch>_exponent`. BLAS should run single-threaded (OPENBLAS_NUM_THREADS=1 before
@@ -97,7 +110,7 @@ class BirdNetSpectrogram:
         if precision not in ("exact", "fast"):
             raise BundleError(f"BirdNET's front end is 'exact' or 'fast', not {precision!r}")
         self.precision = precision
-        self._branches = tuple(_branch(arrays, name) for name in BRANCHES)
+        self._branches = tuple(_branch(arrays, name, exact=precision == "exact") for name in BRANCHES)
         if len({branch.frames for branch in self._branches}) != 1:
             raise BundleError("BirdNET's front end: the two branches have different numbers of frames")
         self._scratch = threading.local()
@@ -117,31 +130,35 @@ class BirdNetSpectrogram:
     def _exact(self, scratch: Scratch, pictures: Single) -> None:
         scratch.reverse()
         for branch, picture in zip(self._branches, pictures, strict=True):
-            ahead, behind = branch.views(scratch.signal, scratch.reversed)
             half = branch.length // 2
-            first, second = scratch.rounded(half)
-            np.multiply(ahead, branch.window[1 : half + 1], out=first)
-            np.multiply(behind, branch.window[: half - 1 : -1], out=second)
-            folded = scratch.folded(half)
-            np.add(first, second, out=folded, dtype=np.float64)
-            np.matmul(branch.kernel, folded.T, out=scratch.product)
-            _compress(scratch.product, branch.power, picture)
+            ahead, behind = branch.views(scratch.signal, scratch.reversed)
+            first, second = branch.window[1 : half + 1], branch.window[: half - 1 : -1]
+            for block in _blocks(branch.frames):
+                folded, rounded, mirrored = scratch.folds(block, half)
+                np.multiply(ahead[block], first, out=rounded)
+                np.multiply(behind[block], second, out=mirrored)
+                np.add(rounded, mirrored, out=folded, dtype=np.float64)
+                scratch.multiply(branch, folded, block)
+            _compress(scratch.finish(branch), branch.power, picture)
 
     def _fast(self, scratch: Scratch, pictures: Single) -> None:
         mean = np.float32(scratch.signal.mean(dtype=np.float64))
         scratch.signal -= mean
         scratch.reverse()
         for branch, picture in zip(self._branches, pictures, strict=True):
-            folded, _ = scratch.rounded(branch.length // 2)
-            np.add(*branch.views(scratch.signal, scratch.reversed), out=folded)
-            np.matmul(branch.fast_kernel, folded.T, out=picture)
-            picture += (float(mean) * branch.constant).astype(np.float32)
-            _compress(picture, branch.power, picture)
+            ahead, behind = branch.views(scratch.signal, scratch.reversed)
+            for block in _blocks(branch.frames):
+                folded, *_ = scratch.folds(block, branch.length // 2)
+                np.add(ahead[block], behind[block], out=folded)
+                scratch.multiply(branch, folded, block)
+            product = scratch.finish(branch)
+            product += float(mean) * branch.constant
+            _compress(product, branch.power, picture)
 
     def _own_scratch(self) -> Scratch:
         scratch: Scratch | None = getattr(self._scratch, "arrays", None)
         if scratch is None:
-            scratch = Scratch(self._branches, exact=self.precision == "exact")
+            scratch = Scratch(self._branches)
             self._scratch.arrays = scratch
         return scratch
 
@@ -149,14 +166,16 @@ class BirdNetSpectrogram:
 class Scratch:
     """Memory that one thread works in, so that a window allocates nothing but its outcome."""
 
-    def __init__(self, branches: tuple[Branch, ...], *, exact: bool) -> None:
-        self._frames = branches[0].frames
-        largest = self._frames * max(branch.length // 2 for branch in branches)
+    def __init__(self, branches: tuple[Branch, ...]) -> None:
+        frames, dtype = branches[0].frames, branches[0].kernel.dtype
+        halves = max(branch.length // 2 for branch in branches)
+        inner = max((branch.kernel.shape[1] for branch in branches if branch.curves is not None), default=0)
         self.signal: Single = np.empty(SAMPLES, np.float32)
         self.reversed: Single = np.empty(SAMPLES, np.float32)
-        self.product: Double = np.empty((BANDS, self._frames), np.float64)
-        self._singles: Single = np.empty((2, largest), np.float32)
-        self._doubles: Double = np.empty(largest if exact else 0, np.float64)
+        self._product: Real = np.empty((BANDS, frames), dtype)
+        self._in_curves: Real = np.empty(frames * inner, dtype)
+        self._folded: Real = np.empty(BLOCK * halves, dtype)
+        self._rounded: Single = np.empty((2, BLOCK * halves), np.float32)
 
     def scale(self, window: Single) -> None:
         """`signal` from −1 to 1 by the window's own extremes, in the graph's order of operations."""
@@ -168,18 +187,38 @@ class Scratch:
     def reverse(self) -> None:
         self.reversed[:] = self.signal[::-1]
 
-    def rounded(self, half: int) -> tuple[Single, Single]:
-        """Two float32 arrays [frames, half]."""
-        shape = (self._frames, half)
-        first, second = self._singles[:, : self._frames * half]
-        return first.reshape(shape), second.reshape(shape)
+    def folds(self, block: slice, half: int) -> tuple[Real, Single, Single]:
+        """Room for the folded frames of a block, [frames of the block, half], and for two float32 arrays like it."""
+        shape = (block.stop - block.start, half)
+        size = shape[0] * half
+        rounded, mirrored = self._rounded[:, :size]
+        return self._folded[:size].reshape(shape), rounded.reshape(shape), mirrored.reshape(shape)
 
-    def folded(self, half: int) -> Double:
-        """A float64 array [frames, half]."""
-        return self._doubles[: self._frames * half].reshape(self._frames, half)
+    def multiply(self, branch: Branch, folded: Real, block: slice) -> None:
+        """Multiply the folded frames of a block as far as it goes block by block."""
+        if branch.curves is None:
+            np.matmul(branch.kernel, folded.T, out=self._product[:, block])
+        else:
+            stretches = folded.reshape(-1, STRETCH)
+            into = self._frames_in_curves(branch)[block].reshape(len(stretches), -1)
+            np.matmul(stretches, branch.curves, out=into)
+
+    def finish(self, branch: Branch) -> Real:
+        """y of the branch, [bands, frames], once every block was multiplied."""
+        if branch.curves is not None:
+            np.matmul(branch.kernel, self._frames_in_curves(branch).T, out=self._product)
+        return self._product
+
+    def _frames_in_curves(self, branch: Branch) -> Real:
+        inner = branch.kernel.shape[1]
+        return self._in_curves[: branch.frames * inner].reshape(branch.frames, inner)
 
 
-def _compress(product: NDArray[np.floating], power: np.float32, picture: Single) -> None:
+def _blocks(frames: int) -> list[slice]:
+    return [slice(start, min(start + BLOCK, frames)) for start in range(0, frames, BLOCK)]
+
+
+def _compress(product: Real, power: np.float32, picture: Single) -> None:
     """|y| ^ power in float32, as the graph does; 0 stays 0 (its logarithm is −∞)."""
     np.abs(product, out=picture, casting="same_kind")
     with np.errstate(divide="ignore"):
@@ -188,7 +227,7 @@ def _compress(product: NDArray[np.floating], power: np.float32, picture: Single)
     np.exp(picture, out=picture)
 
 
-def _branch(arrays: Mapping[str, NDArray[np.generic]], name: str) -> Branch:
+def _branch(arrays: Mapping[str, NDArray[np.generic]], name: str, *, exact: bool) -> Branch:
     missing = [key for key in ("window", "mel", "hop", "exponent") if f"{name}_{key}" not in arrays]
     if missing:
         raise BundleError(f"arrays.npz lacks {name}_{missing[0]}, which BirdNET's front end needs: add the model again")
@@ -201,15 +240,18 @@ def _branch(arrays: Mapping[str, NDArray[np.generic]], name: str) -> Branch:
     if window[0] != 0:
         raise BundleError(f"BirdNET's front end: {name}_window does not begin with 0, so its frames cannot be folded")
     kernel = _kernel(mel, length)
-    windowed = kernel * window[1 : length // 2 + 1].astype(np.float64)
+    if not exact:
+        kernel *= window[1 : length // 2 + 1]
+    curves, inner = _in_curves(kernel)
+    dtype = np.float64 if exact else np.float32
     return Branch(
         length=length,
         hop=hop,
         frames=(SAMPLES - length) // hop + 1,
         window=window,
-        kernel=kernel,
-        fast_kernel=windowed.astype(np.float32),
-        constant=2 * windowed.sum(axis=1, keepdims=True),
+        curves=None if curves is None else curves.astype(dtype),
+        kernel=inner.astype(dtype),
+        constant=2 * kernel.sum(axis=1, keepdims=True),
         power=np.float32(2 * exponent),
     )
 
@@ -223,3 +265,17 @@ def _kernel(mel: Double, length: int) -> Double:
     kernel: Double = mel[:, bins] @ cosines
     kernel[:, -1] *= 0.5
     return np.ascontiguousarray(kernel[::-1])
+
+
+def _in_curves(kernel: Double) -> tuple[Double | None, Double]:
+    """(curves [STRETCH, r], the kernel in them [bands, stretches · r]), or (None, the kernel) where they do not pay."""
+    bands, half = kernel.shape
+    if half % STRETCH:
+        return None, kernel
+    stretches = kernel.reshape(bands, half // STRETCH, STRETCH)
+    _, strength, curves = np.linalg.svd(stretches.reshape(-1, STRETCH), full_matrices=False)
+    kept = int((strength > CURVES_TO * strength[0]).sum())
+    if kept * (STRETCH + bands) > WORTHWHILE * bands * STRETCH:
+        return None, kernel
+    basis = np.ascontiguousarray(curves[:kept].T)
+    return basis, np.ascontiguousarray((stretches @ basis).reshape(bands, -1))
