@@ -76,9 +76,9 @@ class FolderSource:
     """A `Source` over the files below `root`.
 
     `sensor` names the sensor of files that carry no serial number; else it is the first folder below the root (unless
-    that is the DCIM of a camera's card), else `name` (what the store remembers of the root), else the root's own name. `zone` is an IANA name or offset for
-    readings without one; `place` stands in where a file has none. `wait` is called between two looks with the stop
-    event and seconds, and `now_ns` for the present; both are there for tests.
+    that is the DCIM of a camera's card), else `name` (what the store remembers of the root), else the root's own name.
+    `zone` is an IANA name or offset for readings without one; `place` stands in where a file has none. `wait` is
+    called between two looks with the stop event and seconds, and `now_ns` for the present; both are there for tests.
     """
 
     def __init__(
