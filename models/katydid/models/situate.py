@@ -30,7 +30,7 @@ from katydid.models.model import Model
 from katydid.models.outcome import Context, Decision, Detection, Outcome, Taxon, Verdict
 from katydid.models.settings import IdentifySettings
 from katydid.models.sun import sun_at
-from katydid.sensors.capture import Place
+from katydid.sensors.capture import ClockSource, Place
 
 WEIGHT = 1.0
 """The a of the formula."""
@@ -126,9 +126,11 @@ def _situated(
     if place is None:
         return msgspec.structs.replace(detection, context=None, posterior=None, decision=decision)
     start = 0.0 if detection.span is None else detection.span.start_s
-    sun = sun_at(outcome.captured_at + round(start * 1e9), place.latitude, place.longitude)
+    context = Context()
+    if outcome.clock.source is not ClockSource.NONE:
+        sun = sun_at(outcome.captured_at + round(start * 1e9), place.latitude, place.longitude)
+        context = Context(local_solar_hour=sun.solar_hour, sun_elevation_deg=sun.elevation_deg)
     value = None if prior is None or detection.taxon is None else prior.prior(detection.taxon)
-    context = Context(local_solar_hour=sun.solar_hour, sun_elevation_deg=sun.elevation_deg)
     posterior = None
     if prior is not None and value is not None:
         context = _with_prior(context, detection, prior, value, settings)

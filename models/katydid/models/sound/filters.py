@@ -34,7 +34,8 @@ def mel_filters(
     edges = _edges(sample_rate, low_hz, high_hz)
     if scale == "slaney":
         corners = _slaney_hz(np.linspace(_slaney_mel(edges[0]), _slaney_mel(edges[1]), bands + 2))
-        return _triangles(sample_rate, n_fft, corners) * (2.0 / (corners[2:] - corners[:-2]))[:, np.newaxis]
+        slaney: Matrix = _triangles(sample_rate, n_fft, corners) * (2.0 / (corners[2:] - corners[:-2]))[:, np.newaxis]
+        return slaney
     if scale == "htk":
         mels = np.linspace(_htk_mel(edges[0]), _htk_mel(edges[1]), bands + 2)
         return _triangles(sample_rate, n_fft, 700.0 * (10.0 ** (mels / 2595.0) - 1.0))
@@ -54,7 +55,8 @@ def linear_filters(
         bins - step / 2, corners[:-1, np.newaxis]
     )
     shares: Matrix = np.maximum(inside, 0.0)
-    return shares / shares.sum(axis=1, keepdims=True)
+    means: Matrix = shares / shares.sum(axis=1, keepdims=True)
+    return means
 
 
 def _edges(sample_rate: int, low_hz: float, high_hz: float | None) -> tuple[float, float]:
