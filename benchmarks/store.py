@@ -120,9 +120,9 @@ def fill(path: Path, rows: int) -> None:
             'INSERT INTO position_log (source, "partition", "offset", mark, capture_id) '
             "SELECT 'folder', file, 0, '1-2', capture_id FROM made"
         )
-        for table, insert in (("activity_1h", ACTIVITY_OF_HOURS), ("effort_1h", EFFORT_OF_HOURS)):
-            connection.execute(f"DELETE FROM {table}")
-            connection.execute(insert.format(rows="true"))
+        for roll_up, table in (("activity_1h", "detection"), ("effort_1h", "outcome")):
+            connection.execute(f"DELETE FROM {roll_up}")
+            connection.execute((ACTIVITY_OF_HOURS if table == "detection" else EFFORT_OF_HOURS).format(rows=table))
         connection.execute("CHECKPOINT")
 
 

@@ -220,9 +220,18 @@ def test_positions_are_kept_with_their_outcomes_and_the_last_one_counts(store: D
     assert marks["SM4-1/1.wav"] == "2000-2"
     assert len(marks) == 5
     assert store.settled("kafka:frames") == {}
+    store.compact()
     store.checkpoint()
     assert store.settled("folder") == marks
     assert store.captures_without_outcome() == 0
+
+
+def test_compacting_changes_no_answer(store: DuckDBStore, make: Make) -> None:
+    for arrival in night(make):
+        store.write([arrival])
+    before = store.activity(Window(), By.HOUR), store.sensors(), store.content_hash()
+    store.compact()
+    assert (store.activity(Window(), By.HOUR), store.sensors(), store.content_hash()) == before
 
 
 def test_offsets_of_a_log_are_kept_by_partition(store: DuckDBStore, make: Make) -> None:

@@ -35,6 +35,8 @@ from katydid.streams.store.spans import runs
 _TIMED_ID = re.compile(r"[0-9a-f]{32}")
 _DAY = 86_400_000
 """Milliseconds."""
+_COMPACT_SHARE = 20
+"""Compact when at least a twentieth as many rows were written as there would be to read."""
 
 
 def open_store(path: Path | None, *, read_only: bool = False) -> DuckDBStore:
@@ -59,6 +61,8 @@ class DuckDBStore:
         self._connection = connection
         self._path = path
         self._writing = threading.Lock()
+        self._appended = 0
+        self._closed = False
 
     @property
     def path(self) -> Path | None:
@@ -74,9 +78,16 @@ class DuckDBStore:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file. DuckDB checkpoints it."""
-        with self._writing, translated(self._path):
-            self._connection.close()
+        """Tidy up where that pays, and let go of the file; DuckDB checkpoints it. Closing twice is no error."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self._path is not None and self._worth_compacting():
+                self.compact()
+        finally:
+            with self._writing, translated(self._path):
+                self._connection.close()
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -87,10 +98,10 @@ class DuckDBStore:
         with self._transaction() as connection:
             fresh = self._unknown(connection, arrivals)
             if fresh:
-                _insert(connection, "outcome", rows.outcome_table(fresh))
-                _insert(connection, "detection", rows.detection_table(fresh))
-                rollup.recompute(connection, fresh)
+                _insert(connection, "outcome", rows.outcome_table(fresh), rollup.EFFORT_OF_HOURS)
+                _insert(connection, "detection", rows.detection_table(fresh), rollup.ACTIVITY_OF_HOURS)
             _keep_positions(connection, arrivals)
+        self._appended += len(arrivals)
 
     def _unknown(self, connection: duckdb.DuckDBPyConnection, arrivals: Sequence[Arrival]) -> list[Outcome]:
         """Outcomes that are not in the store, each once, in the order of arrival."""
@@ -104,11 +115,25 @@ class DuckDBStore:
             connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [key, value])
 
     def checkpoint(self) -> None:
-        """Fold the write-ahead log into the file and shorten the log of positions. Call it when idle."""
-        with self._transaction() as connection:
-            _compact_positions(connection)
+        """Fold the write-ahead log into the file. Call it when idle: at ten million rows it takes a second or two."""
         with self._writing, translated(self._path):
             self._connection.execute("CHECKPOINT")
+
+    def compact(self) -> None:
+        """Drop positions that a later one replaced and fold the roll-up into one row for each hour and taxon.
+
+        Reads both whole, so `close` does it only after enough was written to pay for that.
+        """
+        with self._transaction() as connection:
+            connection.execute(_DROP_REPLACED_POSITIONS)
+            rollup.merge(connection)
+        self._appended = 0
+
+    def _worth_compacting(self) -> bool:
+        if not self._appended:
+            return False
+        row = self._connection.execute("SELECT count(*) FROM effort_1h").fetchone()
+        return row is not None and self._appended * _COMPACT_SHARE > int(row[0])
 
     @contextmanager
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -229,13 +254,16 @@ class DuckDBStore:
                 cursor.close()
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, table: str, batch: pa.Table) -> None:
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, batch: pa.Table, roll_up: str = "") -> None:
+    """Append the batch to the table, and with `roll_up` its sums to the roll-up."""
     if batch.num_rows == 0:
         return
     connection.register("batch", batch)
     try:
         columns = ", ".join(f'"{name}"' for name in batch.column_names)
         connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM batch")
+        if roll_up:
+            connection.execute(roll_up.format(rows="batch"))
     finally:
         connection.unregister("batch")
 
@@ -285,11 +313,13 @@ def _keep_positions(connection: duckdb.DuckDBPyConnection, arrivals: Sequence[Ar
     _insert(connection, "position_log", batch)
 
 
-def _compact_positions(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute(
-        "DELETE FROM position_log WHERE number NOT IN "
-        '(SELECT max(number) FROM position_log GROUP BY source, "partition")'
-    )
+_DROP_REPLACED_POSITIONS = """
+DELETE FROM position_log USING (
+    SELECT source, "partition", max(number) AS last FROM position_log GROUP BY ALL HAVING count(*) > 1
+) newest
+WHERE position_log.source = newest.source AND position_log."partition" = newest."partition"
+  AND position_log.number < newest.last
+"""
 
 
 def _records(cursor: duckdb.DuckDBPyConnection, query: str, key: str) -> list[dict[str, object]]:
