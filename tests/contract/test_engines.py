@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from katydid.models.engines import ENGINES, Engine, open_engine
 from katydid.models.engines.placeholder import PlaceholderGraph
-from katydid.models.errors import EngineError
+from katydid.models.errors import EngineError, MissingExtra
 from katydid.models.manifest import Graph
 from tiny_graphs import onnx_sound, tflite_dense, weights
 
@@ -176,6 +177,19 @@ def test_an_unknown_word_and_no_slot_are_engine_errors() -> None:
         open_engine(b"", Graph(file="g", engine="abacus", input="x", scores="y"), slots=1, name="g")
     with pytest.raises(EngineError, match="at least one slot"):
         open_engine(b"", Graph(file="g", engine="onnx", input="x", scores="y"), slots=0, name="g")
+
+
+@pytest.mark.parametrize(
+    ("word", "module", "package"),
+    [("onnx", "onnxruntime", "onnxruntime"), ("litert", "ai_edge_litert", "ai-edge-litert")],
+)
+def test_an_absent_library_is_named_with_the_way_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, word: str, module: str, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(sys.modules, f"katydid.models.engines.{word}", raising=False)
+    with pytest.raises(MissingExtra, match=f"needs the package '{package}': pip install {package}"):
+        open_engine(b"", Graph(file="g", engine=word, input="x", scores="y"), slots=1, name="g")
 
 
 def test_a_program_may_add_an_engine_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

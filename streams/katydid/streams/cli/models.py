@@ -23,6 +23,7 @@ ModelsDir = Annotated[
 ]
 
 BIRDNET = "birdnet"
+NOT_STATED = "Not stated: ask whoever made the model."
 
 
 @app.command("list")
@@ -33,7 +34,9 @@ def list_models(models_dir: ModelsDir = None) -> None:
     """
     library = default_library(models_dir)
     shelves = library.shelves()
-    table = Table("name", "version", "looks at", "input", "licence", "where", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "version", "looks at", "input", "licence", "where"):
+        table.add_column(heading, overflow="fold")
     for shelf in shelves:
         manifest = shelf.manifest
         cells = (manifest.name, manifest.version, _what(manifest), _input(manifest), manifest.licence, _where(shelf))
@@ -81,6 +84,7 @@ def add(
     version: Annotated[str, typer.Option(help="Version of the model.")] = "1",
     licence: Annotated[str, typer.Option(help="Licence of the weights, for example Apache-2.0.")] = "not stated",
     credit: Annotated[str, typer.Option(help="One line that reports print.")] = "",
+    uses: Annotated[str, typer.Option(help="What it may be used for, in a sentence.")] = NOT_STATED,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a bundle of this name.")] = False,
     models_dir: ModelsDir = None,
 ) -> None:
@@ -100,6 +104,10 @@ def add(
     file = Path(what)
     if not file.exists():
         raise typer.BadParameter(f"there is no file {what!r} ('birdnet' is the one model that is added by its name)")
+    if labels is None and file.suffix.lower() in (".tflite", ".onnx"):
+        raise typer.BadParameter(
+            f"{what} needs its label list: --labels FILE, one name an output", param_hint="--labels"
+        )
     if labels is None:
         _tell([Library((directory,)).add(file, replace=replace)])
         return
@@ -119,6 +127,7 @@ def add(
         version=version,
         licence=licence,
         credit=credit,
+        uses=uses,
     )
     chosen = name or _name_from(file)
     _tell([add_model(file, labels=labels, name=chosen, directory=directory, wishes=wishes, replace=replace)])
@@ -137,7 +146,7 @@ def card(name: Annotated[str, typer.Argument(help="Name of a model.")], models_d
             screen.print(safe(line))
         screen.print()
     for label, value in _facts(bundle):
-        screen.print(f"[bold]{label}[/] {safe(value)}")
+        screen.print(f"[bold]{label}:[/] {safe(value)}")
 
 
 @app.command()
@@ -224,7 +233,7 @@ def _input(manifest: BundleManifest) -> str:
 
 
 def _where(shelf: Shelf) -> str:
-    return "with katydid" if shelf.path.is_relative_to(BUNDLED) else str(shelf.path)
+    return "shipped" if shelf.path.is_relative_to(BUNDLED) else "added"
 
 
 def _facts(bundle: Bundle) -> list[tuple[str, str]]:
