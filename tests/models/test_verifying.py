@@ -23,7 +23,7 @@ SAMPLES, CLASSES = 400, 6
 def bundle_of_two(tmp_path: Path, *, off_by: float) -> Bundle:
     """An ONNX graph with a LiteRT reference whose weights differ by `off_by`."""
     pytest.importorskip("onnx")
-    layer = weights(SAMPLES, CLASSES) / 20
+    layer = weights(SAMPLES, CLASSES) / np.float32(20)
     plain = placeholder_bundle(tmp_path, kind=BundleKind.SOUND_CLASSIFIER, sample_rate=SAMPLES)
     graphs = (
         Graph(file="quick.onnx", engine="onnx", input="samples", scores="logits", max_batch=8),
@@ -32,7 +32,7 @@ def bundle_of_two(tmp_path: Path, *, off_by: float) -> Bundle:
     manifest = msgspec.structs.replace(plain.manifest, graphs=graphs, activation=Activation.SIGMOID)
     contents = {
         "quick.onnx": onnx_sound(SAMPLES, layer),
-        "original.tflite": tflite_dense(layer + np.float32(off_by)),
+        "original.tflite": tflite_dense((layer + off_by).astype(np.float32)),
         "labels.csv": write_labels([bind(index, f"class {index}") for index in range(CLASSES)]),
     }
     return write_bundle(tmp_path / "two", manifest, contents)
@@ -51,7 +51,7 @@ def test_a_bundle_that_answers_otherwise_does_not(tmp_path: Path) -> None:
     bundle = bundle_of_two(tmp_path, off_by=0.05)
     comparison = compare(bundle)
     assert comparison is not None and not comparison.passed
-    with pytest.raises(BundleError, match="differs from the original by up to .*add the model again"):
+    with pytest.raises(BundleError, match=r"differs from the original by up to .*add the model again"):
         check(bundle, comparison)
 
 
