@@ -8,7 +8,7 @@ from katydid.models.library import Library
 from katydid.models.model import Model, open_model
 from katydid.models.outcome import Outcome
 from katydid.models.settings import IdentifySettings
-from katydid.models.situate import PriorTable, Priors, place_of, situate
+from katydid.models.situate import Priors, PriorTable, place_of, situate
 from katydid.sensors.capture import ClockSource, Place
 
 

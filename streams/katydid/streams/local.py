@@ -55,7 +55,8 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     place: Place | None = None
     identify: IdentifySettings = IdentifySettings()
     follow: bool = False
-    media: str = "best"
+    media: str = "none"
+    """Crops and clips to keep beside the results: "all", "best" or "none"."""
     limits: Limits = Limits()
     pipeline: PipelineSettings = msgspec.field(default_factory=PipelineSettings.for_this_machine)
 
@@ -212,7 +213,7 @@ class LocalRun:
         with pipeline:
             reader.start()
             try:
-                self._wait(pipeline, reader, watch, models)
+                self._wait(pipeline, reader, watch)
             except KeyboardInterrupt:
                 interrupted = True
                 self._stop.set()
@@ -224,7 +225,7 @@ class LocalRun:
         watch(progress)
         self._store.checkpoint()
         if not interrupted or self._options.follow:
-            self._export(models)
+            self._export()
         return self._summary(progress, interrupted=interrupted)
 
     def _read(self, pipeline: Pipeline, captures: Iterator[Taken], kinds: frozenset[Kind]) -> None:
@@ -252,7 +253,7 @@ class LocalRun:
         elif copy is Copy.STORED:
             pipeline.put_known(taken)
 
-    def _wait(self, pipeline: Pipeline, reader: threading.Thread, watch: Watch, models: Sequence[Model]) -> None:
+    def _wait(self, pipeline: Pipeline, reader: threading.Thread, watch: Watch) -> None:
         """Watch until the folder is read and everything is durable; while following, write the outputs when idle."""
         exported_at, exported = time.monotonic(), -1
         while True:
@@ -265,7 +266,7 @@ class LocalRun:
                 reader.join(WATCH_S)
                 if progress.durable != exported and time.monotonic() - exported_at > EXPORT_EVERY_S:
                     self._store.checkpoint()
-                    self._export(models)
+                    self._export()
                     exported_at, exported = time.monotonic(), progress.durable
 
     def _durable(self, pipeline: Pipeline, arrivals: Sequence[Arrival]) -> None:
@@ -278,7 +279,7 @@ class LocalRun:
     def _nothing_new(self) -> RunSummary:
         progress = self._progress(Progress.nothing())
         if self._store.meta("exported") != "yes" or not self._outputs.complete():
-            self._export_manifests([shelf.manifest for shelf in self._library.shelves()])
+            self._export()
         return self._summary(progress, interrupted=False)
 
     # ------------------------------------------------------------------ models and memory of earlier runs
@@ -311,6 +312,10 @@ class LocalRun:
             )
         if now not in before:
             self._store.set_meta("made_with", msgspec.json.encode([*before, now]).decode())
+        manifests = {manifest.model: manifest for manifest in credits_of(self._store)}
+        manifests |= {model.bundle.manifest.model: model.bundle.manifest for model in models}
+        keep(self._store, "credits", msgspec.json.encode(list(manifests.values())).decode())
+        keep(self._store, "root", str(self._source.root))
 
     def _is_settled(self, position: Position) -> bool:
         return self._settled.get(position.partition) == position.mark
@@ -327,13 +332,14 @@ class LocalRun:
 
     # ------------------------------------------------------------------ what comes out
 
-    def _export(self, models: Sequence[Model]) -> None:
-        self._export_manifests([model.bundle.manifest for model in models])
-
-    def _export_manifests(self, credits: Sequence[BundleManifest]) -> None:
-        root = None if self._options.media == "none" else self._source.root
-        title = f"What was found in {self._store.meta('folder_name')}"
-        self._outputs.write(self._store, root=root, credits=credits, title=title)
+    def _export(self) -> None:
+        self._outputs.write(
+            self._store,
+            root=self._source.root,
+            credits=credits_of(self._store),
+            title=title_of(self._store),
+            media=self._options.media,
+        )
         self._store.set_meta("exported", "yes")
 
     def _progress(self, pipeline: Progress) -> RunProgress:
@@ -384,6 +390,16 @@ def looked_at(models: Sequence[Model]) -> frozenset[Kind]:
     kinds = {model.bundle.manifest.kind for model in models}
     found = {Kind.CLIP} if BundleKind.SOUND_CLASSIFIER in kinds else set()
     return frozenset(found | ({Kind.FRAME} if BundleKind.IMAGE_CLASSIFIER in kinds else set()))
+
+
+def credits_of(store: DuckDBStore) -> list[BundleManifest]:
+    """The manifests of all bundles that a store's runs used."""
+    return msgspec.json.decode(store.meta("credits") or "[]", type=list[BundleManifest])
+
+
+def title_of(store: DuckDBStore) -> str:
+    """What the report is called."""
+    return f"What was found in {store.meta('folder_name') or 'these recordings'}"
 
 
 def kept(store: DuckDBStore, key: str, given: str | None) -> str | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -34,13 +35,15 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def found(cls, place: Path) -> Outputs:
-        """The outputs that `place` means: an output folder, its store, or the folder that was identified."""
+        """The outputs that `place` means: an output folder, its store, the folder that was identified, or a folder in
+        which there is one output folder."""
+        place = place.resolve()
         if place.name == STORE_FILE:
-            return cls(directory=place.resolve().parent)
-        beside = place.resolve().with_name(place.resolve().name + SUFFIX)
-        if not (place / STORE_FILE).exists() and (beside / STORE_FILE).exists():
-            return cls(directory=beside)
-        return cls(directory=place.resolve())
+            return cls(directory=place.parent)
+        inside = [path.parent for path in place.glob(f"*{SUFFIX}/{STORE_FILE}")]
+        candidates = [place, place.with_name(place.name + SUFFIX), *(inside if len(inside) == 1 else [])]
+        found = (folder for folder in candidates if (folder / STORE_FILE).is_file())
+        return cls(directory=next(found, place))
 
     @property
     def store(self) -> Path:
@@ -58,20 +61,39 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the tables and the report are there."""
         return self.csv.exists() and self.report.exists()
 
-    def write(self, store: DuckDBStore, *, root: Path | None, credits: Sequence[BundleManifest], title: str) -> None:
-        """Write the CSV, the Raven tables and the report anew. Raises ExportError; the store is not touched.
+    def write(
+        self, store: DuckDBStore, *, root: Path | None, credits: Sequence[BundleManifest], title: str, media: str
+    ) -> None:
+        """Write the CSV, the Raven tables, the kept media ("all", "best", "none") and the report anew.
 
-        `root` is the folder of the originals; None: the report has no pictures and no sounds.
+        `root` is the folder of the originals; None: the report has no pictures and no sounds. Raises ExportError; the
+        store is not touched.
         """
         # Needed at the end of a run only, and slow to import.
         from katydid.streams.exports.csv import write_csv
         from katydid.streams.exports.raven import write_raven
-        from katydid.streams.report import write_report
+        from katydid.streams.media import Keep, MediaFinder, keep_media
 
-        try:
+        with self.writable():
             write_csv(store, self.csv)
             write_raven(store, self.directory)
-            write_report(store, self.report, root=root, credits=credits, title=title)
+            keep_media(store, MediaFinder(root), self.directory / "media", Keep(media))
+        self.write_report(store, self.report, root=root, credits=credits, title=title)
+
+    def write_report(
+        self, store: DuckDBStore, path: Path, *, root: Path | None, credits: Sequence[BundleManifest], title: str
+    ) -> None:
+        """Write the report to `path`. Raises ExportError."""
+        from katydid.streams.report import write_report
+
+        with self.writable():
+            write_report(store, path, root=root, credits=credits, title=title)
+
+    @contextmanager
+    def writable(self) -> Iterator[None]:
+        """A full or read-only disk inside becomes an ExportError that says what is safe and what to do."""
+        try:
+            yield
         except OSError as error:
             if error.errno not in _NO_ROOM:
                 raise

@@ -60,6 +60,7 @@ class _Job:
     taken: Taken
     turn: Turn
     nbytes: int
+    lane: Lane
     steps: Identification | None = None
     answer: OpenLook | None = None
     cpu_s: float = 0.0
@@ -152,19 +153,19 @@ class Pipeline:
             self.stop()
         self.close(raising=kind is None)
 
-    async def put(self, taken: Taken) -> None:
+    async def put(self, taken: Taken, *, lane: Lane = Lane.BACKFILL) -> None:
         """Take in a capture; waits while the bounds are reached. Raises what stopped the pipeline."""
-        while not self._try_put(taken):
+        while not self._try_put(taken, lane):
             await self._room_for_async(taken)
 
-    def put_wait(self, taken: Taken, timeout: float | None = None) -> bool:
+    def put_wait(self, taken: Taken, timeout: float | None = None, *, lane: Lane = Lane.BACKFILL) -> bool:
         """The same for hosts with threads. False: no room within `timeout` seconds, or the pipeline is stopping."""
         with self._room:
             fits = self._room.wait_for(lambda: self._fits(taken) or self._ended(), timeout)
             self._raise_failure()
             if not fits or self._stopping:
                 return False
-            self._admit(taken)
+            self._admit(taken, lane)
             return True
 
     def put_known(self, taken: Taken) -> None:
@@ -235,20 +236,20 @@ class Pipeline:
             self._items < self.settings.max_items and self._bytes + _in_memory(taken.capture) <= self.settings.max_bytes
         )
 
-    def _admit(self, taken: Taken) -> None:
-        job = _Job(taken, self._order.take(taken.position), _in_memory(taken.capture))
+    def _admit(self, taken: Taken, lane: Lane) -> None:
+        job = _Job(taken, self._order.take(taken.position), _in_memory(taken.capture), lane)
         self._items += 1
         self._bytes += job.nbytes
         self._counts["taken"] += 1
         self._waiting.append(job)
         self._work.notify()
 
-    def _try_put(self, taken: Taken) -> bool:
+    def _try_put(self, taken: Taken, lane: Lane) -> bool:
         with self._lock:
             self._raise_failure()
             if self._stopping or not self._fits(taken):
                 return False
-            self._admit(taken)
+            self._admit(taken, lane)
             return True
 
     async def _room_for_async(self, taken: Taken) -> None:
@@ -320,7 +321,7 @@ class Pipeline:
         opened = OpenLook(look, done)
         with self._lock:
             self._cpu_s += time.thread_time() - began
-            self._work.notify(self._engines.submit(opened, Lane.BACKFILL))
+            self._work.notify(self._engines.submit(opened, job.lane))
 
     def _infer(self, work: Work) -> None:
         """Run one batch; what fails is cut in two until the bad item stands alone."""

@@ -29,7 +29,7 @@ def run(
     allow: str = typer.Option(
         "", "--allow", help="Scientific names, with commas, that the place never speaks against."
     ),
-    media: str = typer.Option("best", "--media", help="Pictures and sounds in the report: all, best or none."),
+    media: str = typer.Option("none", "--media", help="Crops and clips kept with the results: all, best, none."),
     models_dir: Path | None = typer.Option(
         None, "--models-dir", metavar="DIR", help="Folder of added models. Default: this user's data folder."
     ),

@@ -15,9 +15,16 @@ def safe(text: object) -> str:
     return escape(visible(str(text)))
 
 
+PIPE_WIDTH = 1000
+"""Columns where output goes into a file or a pipe: nothing there should be cut or folded."""
+
+
 def console() -> Console:
     """Where results go."""
-    return Console(highlight=False, soft_wrap=True)
+    screen = Console(highlight=False, soft_wrap=True)
+    if not screen.is_terminal:
+        screen.width = PIPE_WIDTH
+    return screen
 
 
 def complain(message: str) -> None:
