@@ -248,6 +248,7 @@ def _clips() -> Iterator[Content]:
         yield f"{subtype.lower()}.wav", sound(tone(), "WAV", subtype), RIGHT, ""
     yield "extensible.wav", sound(tone(channels=2), "WAVEX", "PCM_24"), RIGHT, ""
     yield "large_riff.wav", sound(tone(), "RF64", "PCM_16"), RIGHT, ""
+    yield "absurdly_large_riff.wav", _claims_exabytes(sound(tone(), "RF64", "PCM_16")), RIGHT, ""
     yield "eight_channels.wav", sound(tone(channels=8), "WAV", "PCM_16"), RIGHT, ""
     yield "half_a_megahertz.wav", sound(tone(0.2, 500_000), "WAV", "PCM_16", 500_000), RIGHT, ""
     for name, value, reason in (
@@ -258,6 +259,12 @@ def _clips() -> Iterator[Content]:
         damaged = tone()
         damaged[_RATE // 2] = value
         yield f"{name}.wav", sound(damaged, "WAV", "FLOAT"), REFUSED, reason
+
+
+def _claims_exabytes(recording: bytes) -> bytes:
+    """The 64 bits of ds64 that say how long the samples are, all set."""
+    at = recording.index(b"ds64") + 16
+    return recording[:at] + b"\xff" * 8 + recording[at + 8 :]
 
 
 def _odd_clips() -> Iterator[Content]:

@@ -203,3 +203,13 @@ def test_the_file_is_let_go_of_when_it_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RefusedMedia):
         audio.open_sound(path, LIMITS)
     path.rename(tmp_path / "moved.wav")
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ALAW", "ULAW"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_cut_wav_of_any_sample_format_gives_the_samples_that_are_there(subtype: str, channels: int) -> None:
+    samples = np.repeat(noise(0.5), channels, axis=1) * np.arange(1, channels + 1)
+    data = sound(samples, "WAV", subtype)
+    whole, cut = audio.decode(data, LIMITS), audio.decode(data[: len(data) * 2 // 3], LIMITS)
+    assert 0 < cut.shape[1] < whole.shape[1]
+    assert np.array_equal(cut, whole[:, : cut.shape[1]])

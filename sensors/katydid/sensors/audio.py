@@ -217,7 +217,7 @@ class _Forward(soundfile.SoundFile):  # type: ignore[misc]
 
 def _open_soundfile(file: BinaryIO, wav: riff.WavHeader | None) -> _Forward:
     try:
-        if wav is not None and wav.unfinished:
+        if wav is not None and wav.damaged:  # libsndfile would believe some of the sizes.
             samples = cast(BinaryIO, _From(file, wav.start))
             return _Forward(samples, "r", wav.sample_rate, wav.channels, wav.subtype, "LITTLE", "RAW")
         file.seek(0)

@@ -50,8 +50,11 @@ class WavHeader(msgspec.Struct, frozen=True, kw_only=True):
     """What the header says; equal to `frames` in a whole file."""
     start: int
     """Where the samples begin."""
-    unfinished: bool = False
-    """True: the recorder never came to write the sizes; the samples go on to the end of the file."""
+
+    @property
+    def damaged(self) -> bool:
+        """The sizes in the header are not those of the file: the samples go on to its end, more or fewer."""
+        return self.frames != self.promised_frames
 
     @property
     def subtype(self) -> str:
@@ -66,6 +69,8 @@ def chunks(file: BinaryIO, length: int) -> Iterator[Chunk]:
     large_data = 0
     at = 12
     for _ in range(_MOST_CHUNKS):
+        if at > length:  # A size of 64 bits may be more than a file can be sought to.
+            return
         file.seek(at)
         head = file.read(8)
         if len(head) < 8:
@@ -146,5 +151,4 @@ def _with_samples(found: tuple[int, int, int, int, int], chunk: Chunk, length: i
         frames=there // frame_bytes,
         promised_frames=chunk.promised // frame_bytes,
         start=chunk.start,
-        unfinished=unfinished,
     )

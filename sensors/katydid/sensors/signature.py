@@ -49,7 +49,7 @@ _MPEG2_LAYER3 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 
 def media_type(head: bytes) -> str:
     """The media type of a file that starts with `head` (its first `HEAD_BYTES`), or "" for what is no known format."""
-    if head[:4] in (b"RIFF", b"RF64", b"RIFX"):
+    if head[:4] in (b"RIFF", b"RF64"):
         return _RIFF_FORMS.get(head[8:12], "")
     for offset, magic, name in _MAGIC:
         if head.startswith(magic, offset):
