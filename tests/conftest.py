@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Other work on the machine must not fail a property: pytest-timeout bounds each test.
+settings.register_profile("katydid", deadline=None)
+settings.load_profile("katydid")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -102,7 +102,7 @@ class FolderSource:
         self.other_files = 0
         self.unreadable_folders: tuple[str, ...] = ()
         self._sensor = encodable(sensor) if sensor else None
-        self._name = name or encodable(root.resolve().name) or "sensor"
+        self._name = encodable(name or root.resolve().name) or "sensor"
         self._zone = zone
         self._place = place
         self._follow = follow
