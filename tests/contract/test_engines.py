@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from katydid.models.engines import ENGINES, Engine, open_engine
 from katydid.models.engines.placeholder import PlaceholderGraph
+from katydid.models.engines.rows import by_item
 from katydid.models.errors import EngineError, MissingExtra
 from katydid.models.manifest import Graph
 from tiny_graphs import onnx_sound, tflite_dense, weights
@@ -162,6 +163,15 @@ def test_a_wrong_shape_or_input_is_an_engine_error_and_the_engine_goes_on(case: 
     with pytest.raises(EngineError, match="a bundle: graph"):
         engine.infer({"no such input": items(1)})
     assert run(engine, case, items(3)).shape == (3, CLASSES)
+
+
+def test_rows_that_nobody_can_give_back_to_their_items_are_an_engine_error() -> None:
+    """A graph that gives several rows for each item runs one item at a time; in a batch its rows are anybody's."""
+    rows = np.zeros((12, CLASSES), np.float32)
+    assert by_item(rows, 12, "g").shape == (12, CLASSES)
+    assert by_item(rows, 1, "g").shape == (1, 12, CLASSES)
+    with pytest.raises(EngineError, match=r"g: 3 items went in, an output of shape \(12, 7\) came out"):
+        by_item(rows, 3, "g")
 
 
 @pytest.mark.parametrize("word", ENGINES)

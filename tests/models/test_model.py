@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from katydid.models.bundle import Bundle, write_bundle
-from katydid.models.engines.placeholder import placeholder_bundle
+from katydid.models.engines.placeholder import PlaceholderEngine, PlaceholderGraph, placeholder_bundle
 from katydid.models.errors import BundleError, EngineError
 from katydid.models.foreign_labels import bind
 from katydid.models.labels import write_labels
@@ -146,6 +146,27 @@ def test_float_graphs_get_normalised_pixels_in_their_layout(make: Callable[..., 
     model = make(graph, image_graph(), image=image)
     colour = (pictures(4).reshape(4, -1, 3).mean(axis=1) / 255 - mean) / std
     np.testing.assert_allclose(model.infer(pictures(4)).scores, softmax(colour @ COLOURS), atol=1e-5)
+
+
+def test_int8_graphs_get_pixels_less_128(tmp_path: Path) -> None:
+    plain = placeholder_bundle(tmp_path / "plain", size=SIZE)
+    data = msgspec.json.encode(PlaceholderGraph(item_shape=(SIZE, SIZE, 3), dtype="int8", classes=5))
+    manifest = msgspec.structs.replace(plain.manifest, image=ImageInput(height=SIZE, width=SIZE, dtype="int8"))
+    contents = {"labels.csv": plain.read("labels.csv"), "placeholder.json": data}
+    model = open_model(write_bundle(tmp_path / "b", manifest, contents), slots=1)
+    engine = PlaceholderEngine(data, max_batch=8, slots=1, name="p")
+    shifted = (pictures(3).astype(int) - 128).astype(np.int8)
+    np.testing.assert_array_equal(model.infer(pictures(3)).scores, engine.infer({"input": shifted})["scores"])
+
+
+def test_a_grey_model_sees_a_colour_photo_as_its_luma(make: Callable[..., Model]) -> None:
+    pytest.importorskip("onnx")
+    image = ImageInput(height=SIZE, width=SIZE, grey_input=True)
+    model = make(onnx_image(SIZE, COLOURS), image_graph(), image=image)
+    red = np.zeros((1, SIZE, SIZE, 3), np.uint8)
+    red[..., 0] = 255
+    grey = np.full_like(red, 76)  # ITU-R BT.601: 0.299 of 255.
+    np.testing.assert_allclose(model.infer(red).scores, model.infer(grey).scores, atol=1e-6)
 
 
 def test_quantised_graphs_are_fed_and_read_by_their_own_scales(make: Callable[..., Model]) -> None:
@@ -287,8 +308,6 @@ class TestCalibration:
 
 @given(st.integers(1, 40), st.integers(0, 2**32 - 1))
 def test_a_placeholder_gives_the_same_item_the_same_scores_in_any_batch(count: int, seed: int) -> None:
-    from katydid.models.engines.placeholder import PlaceholderEngine, PlaceholderGraph
-
     data = msgspec.json.encode(PlaceholderGraph(item_shape=(6,), dtype="float32", classes=4))
     engine = PlaceholderEngine(data, max_batch=64, slots=1, name="p")
     items = np.random.default_rng(seed).normal(size=(count, 6)).astype(np.float32)

@@ -141,13 +141,13 @@ class _Slot:
 
     def run(self, inputs: Arrays, count: int) -> Arrays:
         fed = {name: self._fitted(name, array) for name, array in inputs.items()}
-        if any(self._sized[name] != array.shape for name, array in fed.items()):
+        if any(self._sized.get(name) != array.shape for name, array in fed.items()):
             self._resize(fed)
         for name, array in fed.items():
             self._guarded(partial(self._interpreter.set_tensor, self._input_at[name], array))
         self._guarded(self._interpreter.invoke)
         found = {name: self._interpreter.get_tensor(index) for name, index in self._output_at.items()}
-        return {name: by_item(np.asarray(result), count) for name, result in found.items()}
+        return {name: by_item(np.asarray(result), count, self._name) for name, result in found.items()}
 
     def describe(self) -> Running:
         operators = [operator["op_name"] for operator in self._interpreter._get_ops_details()]
@@ -164,6 +164,8 @@ class _Slot:
         return np.ascontiguousarray(array[0] if array.ndim == len(self.inputs[name].shape) + 1 else array)
 
     def _resize(self, fed: Arrays) -> None:
+        # Until it is done the size is unknown: after a failure the next run sizes again.
+        self._sized = {}
         for name, array in fed.items():
             resize = partial(self._interpreter.resize_tensor_input, strict=True)
             self._guarded(partial(resize, self._input_at[name], list(array.shape)))

@@ -85,7 +85,9 @@ class OnnxEngine:
             results = self._session.run(names, inputs)
         except _RUNTIME_ERRORS as error:
             raise EngineError(f"{self._name}: ONNX Runtime cannot run this graph: {error}") from error
-        return {name: by_item(np.asarray(result), count) for name, result in zip(names, results, strict=True)}
+        return {
+            name: by_item(np.asarray(result), count, self._name) for name, result in zip(names, results, strict=True)
+        }
 
     def _port(self, kind: str, shape: list[int | str | None]) -> Port:
         if kind not in _DTYPES:

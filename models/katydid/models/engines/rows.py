@@ -24,6 +24,13 @@ def batch_size(inputs: Arrays, ports: Mapping[str, Port], max_batch: int, name: 
     return count
 
 
-def by_item(result: NDArray[np.generic], count: int) -> NDArray[np.generic]:
-    """[count, …] as it is; several rows for a single item (frames of one clip) become [1, rows, …]."""
-    return result if result.ndim and result.shape[0] == count else result[np.newaxis]
+def by_item(result: NDArray[np.generic], count: int, name: str) -> NDArray[np.generic]:
+    """[count, …] as it is; several rows for a single item (frames of one clip) become [1, rows, …].
+
+    Raises EngineError where a batch comes back with another number of rows: nobody knows which belong to which item.
+    """
+    if result.ndim and result.shape[0] == count:
+        return result
+    if count > 1:
+        raise EngineError(f"{name}: {count} items went in, an output of shape {result.shape} came out")
+    return result[np.newaxis]
