@@ -236,6 +236,15 @@ def test_comments_survive_a_conversion_to_flac(tmp_path: Path) -> None:
     assert metadata.read(path.read_bytes(), Kind.CLIP, "a.flac").serial == "24E144085F2569BF"
 
 
+def test_a_wav_that_holds_another_length_than_it_promises_says_so() -> None:
+    recording = wav(pcm16(2.0))
+    cut = metadata.read(recording[: len(recording) // 2], Kind.CLIP, "a.wav")
+    assert [(fact.name, fact.value, fact.read_from) for fact in cut.facts] == [("promised_s", "2.000", "wav_header")]
+    unfinished = recording[:4] + bytes(4) + recording[8:40] + bytes(4) + recording[44:]
+    assert values(metadata.read(unfinished, Kind.CLIP, "a.wav")) == {"promised_s": "0.000"}
+    assert metadata.read(recording, Kind.CLIP, "a.wav").facts == ()
+
+
 @pytest.mark.parametrize("text", ["", "0", "00000000", "none", "0x0", "N/A"])
 def test_a_placeholder_is_no_serial_number(text: str) -> None:
     assert serial_number(text) == ""

@@ -14,8 +14,9 @@ import soundfile
 
 from katydid.sensors import images, riff
 from katydid.sensors.capture import Kind
+from katydid.sensors.errors import Undecodable
 from katydid.sensors.metadata import audiomoth, exif, file_name, guano, wamd
-from katydid.sensors.metadata.records import FileFacts, merged
+from katydid.sensors.metadata.records import FileFacts, facts_of, merged
 from katydid.sensors.signature import HEAD_BYTES, media_type
 
 __all__ = ["FileFacts", "read"]
@@ -60,7 +61,19 @@ def _wav(file: BinaryIO, length: int) -> FileFacts:
             info = riff.info(riff.content(file, chunk, _LONGEST_CHUNK))
             if b"ICMT" in info:
                 parts[chunk.name] = audiomoth.read(info[b"ICMT"], info.get(b"IART", ""))
-    return merged([parts[name] for name in (b"guan", b"LIST", b"wamd") if name in parts])
+    said = [parts[name] for name in (b"guan", b"LIST", b"wamd") if name in parts]
+    return merged([*said, _damage(file, length)])
+
+
+def _damage(file: BinaryIO, length: int) -> FileFacts:
+    """The length that the header promises, where the file holds another: it was cut off, or never finished."""
+    try:
+        header = riff.header(file, length)
+    except Undecodable:
+        return FileFacts()
+    if not header.damaged:
+        return FileFacts()
+    return FileFacts(facts=facts_of({"promised_s": f"{header.promised_frames / header.sample_rate:.3f}"}, "wav_header"))
 
 
 def _tagged(file: BinaryIO) -> FileFacts:
