@@ -5,6 +5,7 @@ KatydidError
     ├── BundleError          a bundle that is missing, damaged, from a future version or does not match its digests
     ├── ConversionError      a graph that the converter or importer does not understand; names the operator
     ├── EngineError          an engine cannot open or run a graph
+    ├── LabelledDataError    labelled recordings to train or evaluate on that cannot be used
     └── MissingExtra         a package that is not installed; names the extra to install
 """
 
@@ -29,6 +30,12 @@ class ConversionError(ModelError):
 
 class EngineError(ModelError):
     """An engine that cannot open or run a graph."""
+
+
+class LabelledDataError(ModelError):
+    """Labelled recordings that cannot be used; names the file, the line and the remedy."""
+
+    exit_code = 3
 
 
 class MissingExtra(ModelError):

@@ -1,0 +1,1 @@
+"""Training: the only folder that needs torch. `sound.py` tells the story of a sound model from top to bottom."""

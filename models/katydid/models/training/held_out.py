@@ -1,0 +1,201 @@
+"""What a network says about recordings that it was not taught: the ground for every threshold and every figure.
+
+Groups are dealt out to folds, species by species, so each fold holds about the same share of each species. A species
+with one group only is taught in all folds and tested in none. Noise is dealt out by kind: rain that is tested was in
+no training batch, and neither was any other rain.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from katydid.models.decide.novelty import Neighbours
+from katydid.models.evaluation import sounding
+from katydid.models.training.export import EMBEDDING, INPUT, SCORES, Projection, onnx_bytes
+from katydid.models.training.features import Heard
+from katydid.models.training.fit import fit, predict, windows_of
+from katydid.models.training.network import SongNet
+from katydid.models.training.taxa import NOISE
+
+AXES = 64
+"""Numbers of the embedding that is kept: the first principal axes of the trunk's 1280."""
+REFERENCES = 8
+"""Windows of each training recording, the loudest, that distances are measured to."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What was said about one recording, window by window (the windows that sound)."""
+
+    label: str
+    group: str
+    logits: NDArray[np.float32]
+    """[n, classes]"""
+    distance: NDArray[np.float64]
+    """[n], cosine distance to the nearest training window."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One fold: its classes, what was said about what it held out, and how int8 weights changed that."""
+
+    classes: tuple[str, ...]
+    said: tuple[Said, ...]
+    int8_agreement: float
+    """Share of the held-out windows where float32 and int8 weights name the same class."""
+    int8_difference: float
+    """Largest difference of any class's probability over those windows."""
+
+
+def folds_of(heard: Sequence[Heard], folds: int, seed: int) -> dict[str, int | None]:
+    """Group → fold; None for the only group of its species, which is always taught."""
+    rng = np.random.default_rng(seed)
+    sizes: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for each in heard:
+        sizes[each.label][each.group] += 1
+    fold: dict[str, int | None] = {}
+    for label in class_names(heard):
+        groups = sorted(sizes[label])
+        rng.shuffle(groups)
+        order = rng.permutation(folds)
+        for place, group in enumerate(sorted(groups, key=lambda name: -sizes[label][name])):
+            fold[group] = None if len(groups) < 2 and label != NOISE else int(order[place % folds])
+    return fold
+
+
+def hold_out(
+    heard: Sequence[Heard], tested: Callable[[Heard], bool], *, steps: int, seed: int, say: Progress
+) -> HeldOut:
+    """Teach a network all that is not `tested`, and let it speak about what is."""
+    taught = [each for each in heard if not tested(each)]
+    classes = class_names(taught)
+    net = fit(taught, classes, steps=steps, seed=seed, say=say)
+    projection, references = reference(net, taught)
+    rounded = _Int8(net, projection)
+    said = [_say(net, rounded, projection, Neighbours(references), each) for each in heard if tested(each)]
+    return HeldOut(tuple(classes), tuple(said), rounded.agreement, rounded.difference)
+
+
+def class_names(heard: Sequence[Heard]) -> list[str]:
+    """The species in alphabetical order, then noise."""
+    names = {each.label for each in heard}
+    return [*sorted(names - {NOISE}), *sorted(names & {NOISE})]
+
+
+def reference(net: SongNet, taught: Sequence[Heard]) -> tuple[Projection, NDArray[np.float16]]:
+    """The axes of the embedding, and the unit embeddings [m, AXES] that distances are measured to (insects only)."""
+    embeddings = []
+    for each in taught:
+        if each.label != NOISE:
+            windows, _ = windows_of(each, most=REFERENCES)
+            embeddings.append(predict(net, windows)[1])
+    everything = np.concatenate(embeddings)
+    centre = everything.mean(axis=0)
+    _, _, axes = np.linalg.svd(everything - centre, full_matrices=False)
+    projection = Projection(centre=centre, axes=np.ascontiguousarray(axes[:AXES]))
+    kept = projection(everything)
+    unit = kept / np.maximum(np.linalg.norm(kept, axis=1, keepdims=True), 1e-12)
+    return projection, unit.astype(np.float16)
+
+
+def _say(net: SongNet, rounded: _Int8, projection: Projection, near: Neighbours, heard: Heard) -> Said:
+    windows, level = windows_of(heard)
+    windows = windows[sounding(level)]
+    logits, embedding = predict(net, windows)
+    rounded.compare(windows, logits)
+    return Said(heard.label, heard.group, logits, near.distances(projection(embedding)))
+
+
+class _Int8:
+    """Runs the exported graph, its weights as int8, beside the network, and keeps how far they are apart."""
+
+    def __init__(self, net: SongNet, projection: Projection) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        graph = onnx_bytes(net, projection)
+        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._same = self._windows = 0
+        self.difference = 0.0
+
+    @property
+    def agreement(self) -> float:
+        """Share of the windows with the same first class."""
+        return self._same / max(self._windows, 1)
+
+    def compare(self, windows: NDArray[np.float32], exact: NDArray[np.float32]) -> None:
+        rounded = self._session.run([SCORES, EMBEDDING], {INPUT: windows})[0]
+        self._windows += len(windows)
+        self._same += int((exact.argmax(axis=1) == rounded.argmax(axis=1)).sum())
+        self.difference = max(self.difference, float(np.abs(softmax(exact) - softmax(rounded)).max()))
+
+
+def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Along the last axis."""
+    power = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    return np.asarray(power / power.sum(axis=-1, keepdims=True))
+
+
+def digest_of(key: str) -> str:
+    """12 hexadecimal digits for the name of a file."""
+    return hashlib.blake2b(key.encode(), digest_size=6).hexdigest()
+
+
+def kept(folder: Path, name: str, key: str, make: Callable[[], HeldOut]) -> HeldOut:
+    """`make()`, or what an earlier run with the same key left in the folder: an interrupted run goes on from there."""
+    file = folder / f"{name}-{digest_of(key)}.npz"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _save(file, make())
+    return _load(file)
+
+
+class _Facts(msgspec.Struct, frozen=True):
+    classes: tuple[str, ...]
+    labels: tuple[str, ...]
+    groups: tuple[str, ...]
+    counts: tuple[int, ...]
+    int8_agreement: float
+    int8_difference: float
+
+
+def _save(file: Path, held: HeldOut) -> None:
+    facts = _Facts(
+        held.classes,
+        tuple(each.label for each in held.said),
+        tuple(each.group for each in held.said),
+        tuple(len(each.logits) for each in held.said),
+        held.int8_agreement,
+        held.int8_difference,
+    )
+    draft = file.with_suffix(".part")
+    with draft.open("wb") as out:
+        np.savez(
+            out,
+            facts=np.frombuffer(msgspec.json.encode(facts), np.uint8),
+            logits=np.concatenate([each.logits for each in held.said]),
+            distance=np.concatenate([each.distance for each in held.said]),
+        )
+    draft.replace(file)
+
+
+def _load(file: Path) -> HeldOut:
+    with np.load(file, allow_pickle=False) as arrays:
+        facts = msgspec.json.decode(arrays["facts"].tobytes(), type=_Facts)
+        cuts = np.cumsum(facts.counts)[:-1]
+        logits, distance = np.split(arrays["logits"], cuts), np.split(arrays["distance"], cuts)
+    said = tuple(
+        Said(label=label, group=group, logits=rows, distance=far)
+        for label, group, rows, far in zip(facts.labels, facts.groups, logits, distance, strict=True)
+    )
+    return HeldOut(facts.classes, said, facts.int8_agreement, facts.int8_difference)
