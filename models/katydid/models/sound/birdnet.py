@@ -40,6 +40,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from katydid.models.errors import BundleError
+from katydid.models.sound.blas import keep_blas_to_one_thread
 
 SAMPLE_RATE = 48_000
 """Hertz."""
@@ -100,8 +101,8 @@ class BirdNetSpectrogram:
     """BirdNET 2.4's front end from a bundle's arrays. May be called from many threads; each keeps 6 MB of its own.
 
     `arrays` hold for "low" and "high": `<branch>_window` float [N], `<branch>_mel` float [96, N/2 + 1], and the
-    scalars `<branch>_hop` and `<branch>_exponent`. BLAS should run single-threaded (OPENBLAS_NUM_THREADS=1 before
-    numpy is imported): the callers' threads are what fills the cores.
+    scalars `<branch>_hop` and `<branch>_exponent`. Making one keeps BLAS to one thread a call (`blas.py`): the callers'
+    threads are what fills the cores.
 
     Raises BundleError where an array is missing or ill-shaped, or the precision is neither "exact" nor "fast".
     """
@@ -109,6 +110,7 @@ class BirdNetSpectrogram:
     def __init__(self, arrays: Mapping[str, NDArray[np.generic]], precision: str = "exact") -> None:
         if precision not in ("exact", "fast"):
             raise BundleError(f"BirdNET's front end is 'exact' or 'fast', not {precision!r}")
+        keep_blas_to_one_thread()
         self.precision = precision
         self._branches = tuple(_branch(arrays, name, exact=precision == "exact") for name in BRANCHES)
         if len({branch.frames for branch in self._branches}) != 1:
