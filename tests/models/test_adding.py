@@ -101,6 +101,34 @@ class TestMadeUpGraphs:
         embedding = open_model(bundle, slots=1).infer(items).embedding
         assert embedding is not None and embedding.shape == (2, SAMPLES)
 
+    @pytest.mark.parametrize(
+        ("operator", "attributes"),
+        [("Reshape", {}), ("MeanVarianceNormalization", {"axes": [0, 1]})],
+        ids=["rows of all items in one list", "statistics over the batch"],
+    )
+    def test_a_graph_that_answers_otherwise_in_a_batch_runs_item_by_item(
+        self, tmp_path: Path, names: Path, operator: str, attributes: dict[str, Any]
+    ) -> None:
+        onnx = pytest.importorskip("onnx")
+        helper, real = onnx.helper, onnx.TensorProto.FLOAT
+        shape = onnx.numpy_helper.from_array(np.asarray([-1, CLASSES], np.int64), "shape")
+        graph = helper.make_graph(
+            [helper.make_node(operator, ["x", "shape"] if operator == "Reshape" else ["x"], ["y"], **attributes)],
+            "tiny",
+            [helper.make_tensor_value_info("x", real, ["n", 4 * CLASSES if operator == "Reshape" else CLASSES])],
+            [helper.make_tensor_value_info("y", real, ["m", CLASSES])],
+            [shape],
+        )
+        data = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        file = write(tmp_path, "odd.onnx", data.SerializeToString())
+        bundle = add(file, names, sample_rate=8000, activation=Activation.SIGMOID)
+        assert bundle.manifest.graphs[0].max_batch == 1
+        assert bundle.manifest.sound is not None
+        items = np.random.default_rng(0).uniform(0, 1, (3, bundle.manifest.sound.samples)).astype(np.float32)
+        scores = open_model(bundle, slots=1).infer(items).scores
+        assert scores.shape == (3, CLASSES)
+        np.testing.assert_allclose(scores[1:2], open_model(bundle, slots=1).infer(items[1:2]).scores, atol=1e-6)
+
 
 class TestWhatMustBeSaid:
     """Nothing is guessed that a graph does not say."""

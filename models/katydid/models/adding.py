@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from katydid.models.bundle import Bundle, write_bundle
 from katydid.models.engines import Engine, Port, open_engine
-from katydid.models.errors import ConversionError
+from katydid.models.errors import ConversionError, EngineError
 from katydid.models.foreign_labels import read_foreign_labels
 from katydid.models.labels import write_labels
 from katydid.models.manifest import (
@@ -33,6 +33,7 @@ from katydid.models.manifest import (
 
 MAX_BATCH = 32
 """Cap for graphs that leave the batch open; the host's own cap is usually lower."""
+SAME_IN_A_BATCH = 1e-3
 PROBES = 4
 """Deterministic items that the graph is run on, to see what it gives."""
 MANY_CLASSES = 10
@@ -94,6 +95,8 @@ class _Reading:
     image: ImageInput | None = None
     sound: SoundInput | None = None
     outputs: dict[str, NDArray[np.generic]] = field(default_factory=dict)
+    """What it gave for the probes."""
+    max_batch: int = 1
 
 
 def add_model(
@@ -154,7 +157,7 @@ def _read_input(file: str, engine: Engine, wishes: Wishes, labels: tuple[Label, 
         reading.sound = _sound_input(file, port, wishes)
     else:
         raise ConversionError(f"a {kind} cannot be added from a file; image and sound classifiers can")
-    reading.outputs = engine.infer({name: _probe(reading)})
+    reading.outputs, reading.max_batch = _tried(reading)
     return reading
 
 
@@ -213,6 +216,24 @@ def _sound_input(file: str, port: Port, wishes: Wishes) -> SoundInput:
     )
 
 
+def _tried(reading: _Reading) -> tuple[dict[str, NDArray[np.generic]], int]:
+    """What the graph gives for the probes, and the batch that it may be given.
+
+    Graphs that cannot be run in batches, or answer otherwise in one (rows of several items mixed, statistics over the
+    batch), run item by item.
+    """
+    probes, engine = _probe(reading), reading.engine
+    alone = engine.infer({reading.input: probes[:1]})
+    if len(probes) == 1:
+        return alone, 1
+    try:
+        together = engine.infer({reading.input: probes})
+    except EngineError:
+        return alone, 1
+    same = all(np.allclose(together[name][:1], alone[name], atol=SAME_IN_A_BATCH, rtol=1e-4) for name in alone)
+    return (together, engine.max_batch) if same else (alone, 1)
+
+
 def _probe(reading: _Reading) -> NDArray[np.generic]:
     """Deterministic noise as the graph takes it: [n, …]."""
     random = np.random.default_rng(0)
@@ -240,7 +261,7 @@ def _manifest(name: str, engine: str, reading: _Reading) -> BundleManifest:
         input=reading.input,
         scores=scores,
         embedding=_embedding(reading),
-        max_batch=reading.engine.max_batch,
+        max_batch=reading.max_batch,
         input_quantisation=reading.port.quantisation,
         output_quantisation=reading.engine.outputs[scores].quantisation,
     )

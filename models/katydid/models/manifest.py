@@ -105,7 +105,8 @@ class ImageInput(msgspec.Struct, frozen=True, kw_only=True):
     height: int
     width: int
     dtype: str = "uint8"
-    """"uint8" (normalisation in the graph), "int8" (the same, pixel - 128), or "float32": (pixel / 255 - mean) / std."""
+    """"uint8" (normalisation in the graph), "int8" (the same, of pixel - 128), or "float32": (pixel / 255 - mean) /
+    std."""
     channels_first: bool = False
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
