@@ -54,7 +54,8 @@ def overlaps(a: Boxes, b: Boxes) -> NDArray[np.float64]:
     high = np.minimum((a[:, :2] + a[:, 2:])[:, None], (b[:, :2] + b[:, 2:])[None])
     shared = np.clip(high - low, 0, None).prod(axis=2)
     union: NDArray[np.float64] = a[:, 2:].prod(axis=1)[:, None] + b[:, 2:].prod(axis=1)[None] - shared
-    return shared / union
+    ratio: NDArray[np.float64] = shared / union
+    return ratio
 
 
 @pytest.mark.parametrize("level", [60, 150], ids=["dark", "pale"])

@@ -44,9 +44,8 @@ class Grid:
         return k * self.hop
 
     def count(self, total: int) -> int:
-        """How many windows a recording of `total` samples has; none if it has no samples."""
-        if total <= 0:
-            return 0
+        """How many windows a recording of `total` samples has: at least one, also where a click of one sample was
+        resampled to nothing."""
         fresh = total - (self.samples - self.hop)
         heard = (total - min(self.min_samples, self.samples)) // self.hop + 1
         return max(1, min(-(-fresh // self.hop), heard))
@@ -102,44 +101,46 @@ class Windows:
         self._grid = grid
         self._at_once = at_once
         self._held = np.zeros(0, dtype=np.float32)
+        """Samples from the start of window `_next` on."""
         self._next = 0
-        self._rows: list[Samples] = []
+        self._rows: Samples | None = None
+        self._filled = 0
         self.total = 0
 
     def batches(self) -> Iterator[WindowBatch]:
-        """Yield the batches in order. Memory: one batch, one window and one block."""
+        """Yield the batches in order. Memory: one batch (besides those that the caller keeps), one window and one
+        block."""
         for block in self._stream:
             self.total += len(block)
             self._held = np.concatenate([self._held, block]) if len(self._held) else block
-            yield from self._cut()
-        yield from self._cut_tail()
-
-    def _cut(self) -> Iterator[WindowBatch]:
-        """Take every window that is complete."""
-        grid = self._grid
-        at = 0
-        while len(self._held) - at >= grid.samples:
-            self._rows.append(self._held[at : at + grid.samples])
-            at += grid.hop
-            self._next += 1
-            if len(self._rows) == self._at_once:
-                yield self._batch()
-        self._held = self._held[at:]
-        self._rows = [np.array(row) for row in self._rows]
-
-    def _cut_tail(self) -> Iterator[WindowBatch]:
-        """Pad what is left with zeros, as far as the grid has windows."""
-        for at in range(0, (self._grid.count(self.total) - self._next) * self._grid.hop, self._grid.hop):
-            row = np.zeros(self._grid.samples, dtype=np.float32)
-            real = self._held[at : at + self._grid.samples]
-            row[: len(real)] = real
-            self._rows.append(row)
-            self._next += 1
-            if len(self._rows) == self._at_once:
-                yield self._batch()
-        if self._rows:
+            yield from self._cut(max(0, (len(self._held) - self._grid.samples) // self._grid.hop + 1))
+        yield from self._cut(self._grid.count(self.total) - self._next)
+        if self._filled:
             yield self._batch()
 
+    def _cut(self, count: int) -> Iterator[WindowBatch]:
+        """Take the next `count` windows, the last ones padded with zeros; yield each batch that is full."""
+        hop = self._grid.hop
+        for at in range(0, count * hop, hop):
+            self._put(self._held[at : at + self._grid.samples])
+            if self._filled == self._at_once:
+                yield self._batch()
+        if count > 0:
+            # A copy: a view would keep the whole block alive.
+            self._held = self._held[count * hop :].copy()
+
+    def _put(self, real: Samples) -> None:
+        if self._rows is None:
+            self._rows = np.empty((self._at_once, self._grid.samples), dtype=np.float32)
+        row = self._rows[self._filled]
+        row[: len(real)] = real
+        row[len(real) :] = 0.0
+        self._filled += 1
+        self._next += 1
+
     def _batch(self) -> WindowBatch:
-        rows, self._rows = self._rows, []
-        return WindowBatch(first=self._next - len(rows), samples=np.stack(rows))
+        rows, filled = self._rows, self._filled
+        if rows is None:
+            raise ValueError("a batch without windows")
+        self._rows, self._filled = None, 0
+        return WindowBatch(first=self._next - filled, samples=rows[:filled])
