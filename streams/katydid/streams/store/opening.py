@@ -23,12 +23,13 @@ _FULL = re.compile(r"no space left|not enough space|disk full|file too large|quo
 _READ_ONLY = re.compile(r"read-only|permission denied|access is denied|operation not permitted", re.I)
 _PID = re.compile(r"PID (\d+)")
 
-CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "checkpoint_threshold": "256MB",
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-}
-"""Automatic checkpoints are rare (the pipeline asks for one when idle), and nothing is ever downloaded."""
+Config = dict[str, str | bool | int | float | list[str]]
+
+CONFIG: Config = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+"""Nothing is ever downloaded."""
+
+LARGE_BYTES = 500_000_000
+"""From this size on automatic checkpoints are made rare, because each takes longer; the host asks for one when idle."""
 
 
 def connect(path: Path | None, *, read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -40,7 +41,13 @@ def connect(path: Path | None, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     if not read_only:
         _make_folder(path.parent)
     with translated(path):
-        return duckdb.connect(str(path), read_only=read_only, config=CONFIG)
+        return duckdb.connect(str(path), read_only=read_only, config=_config(path))
+
+
+def _config(path: Path) -> Config:
+    """What is written stays in memory until a checkpoint, so a small store has them often: its memory stays flat."""
+    large = path.is_file() and path.stat().st_size > LARGE_BYTES
+    return {**CONFIG, "checkpoint_threshold": "256MB" if large else "32MB", "memory_limit": "1GB"}
 
 
 def _make_folder(folder: Path) -> None:
