@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from katydid.models import bundle_files
 from katydid.models.bundle import Bundle, open_bundle, write_bundle
@@ -238,6 +240,30 @@ def test_writing_over_something_needs_the_word(bundle: Bundle) -> None:
     (bundle.path / "stale").write_bytes(b"")
     assert write_bundle(bundle.path, bundle.manifest, contents, replace=True).digest == bundle.digest
     assert not (bundle.path / "stale").exists()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_a_damaged_zip_is_refused_or_the_same_bundle_and_never_anything_else(
+    bundle: Bundle, tmp_path: Path, data: st.DataObject
+) -> None:
+    path = zipped(bundle, tmp_path / "damaged.zip")
+    raw = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(raw[: data.draw(st.integers(0, len(raw)))] if data.draw(st.booleans()) else raw)
+    try:
+        opened = open_bundle(path)
+    except BundleError:
+        return
+    assert (opened.digest, opened.labels) == (bundle.digest, bundle.labels)
+
+
+def test_a_place_where_nothing_can_be_written_is_said(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    contents = {name: bundle.read(name) for name in bundle.manifest.files}
+    with pytest.raises(BundleError, match="the bundle cannot be written"):
+        write_bundle(tmp_path / "file" / "below", bundle.manifest, contents)
 
 
 def test_a_bundle_that_does_not_hold_together_is_never_left_behind(bundle: Bundle, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from katydid.models.errors import BundleError
 from katydid.models.foreign_labels import bind, read_foreign_labels, role_of
@@ -146,6 +148,21 @@ def test_an_empty_line_inside_would_shift_the_outputs_and_is_refused() -> None:
 def test_no_list_is_refused(data: bytes) -> None:
     with pytest.raises(BundleError, match="label list is"):
         read_foreign_labels(data, "x")
+
+
+@given(st.one_of(st.binary(max_size=300), st.text(max_size=300).map(str.encode)))
+def test_whatever_the_bytes_are_it_is_labels_or_a_bundle_error(data: bytes) -> None:
+    try:
+        labels = read_foreign_labels(data, "x")
+    except BundleError:
+        return
+    assert [label.index for label in labels] == list(range(len(labels)))
+    assert len(labels) >= 1 or b"," in data
+
+
+@given(st.text(st.sampled_from("aBc ._×()\\x-"), max_size=2000))
+def test_no_name_takes_long_to_read(name: str) -> None:
+    assert bind(0, name).name == " ".join(name.split())
 
 
 def test_a_class_map_with_a_gap_is_refused() -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shutil
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -25,7 +24,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from katydid.models.bundle_files import BUNDLE_FILE, BundleFiles, check_name, open_files
+from katydid.models.bundle_files import BUNDLE_FILE, UNREADABLE, BundleFiles, check_name, open_files
 from katydid.models.errors import BundleError
 from katydid.models.labels import read_labels
 from katydid.models.manifest import FORMAT, BundleKind, BundleManifest, Graph, Label
@@ -118,21 +117,33 @@ def write_bundle(
         check_name(destination, name)
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(contents.items())}
     raw = msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(manifest, files=digests)), indent=2)
-    everything = {BUNDLE_FILE: raw, **contents}
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".katydid-", dir=destination.parent) as scratch:
-        draft = Path(scratch) / destination.name
-        write = _write_zip if destination.suffix == ".zip" else _write_directory
-        write(draft, everything)
-        open_bundle(draft)
-        if destination.is_dir():
-            shutil.rmtree(destination)
-        draft.replace(destination)
+    try:
+        _put(destination, {BUNDLE_FILE: raw, **contents})
+    except OSError as error:
+        raise BundleError(f"{destination}: the bundle cannot be written: {error.strerror or error}") from error
     return open_bundle(destination)
 
 
 class _FormatOnly(msgspec.Struct):
     format: int
+
+
+def _put(destination: Path, contents: Mapping[str, bytes]) -> None:
+    """Write beside the destination, check, and rename; what was there goes away only when the new one stands."""
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".katydid-", dir=destination.parent) as scratch:
+        draft, old = Path(scratch) / destination.name, Path(scratch) / "old"
+        write = _write_zip if destination.suffix == ".zip" else _write_directory
+        write(draft, contents)
+        open_bundle(draft)
+        if destination.exists():
+            destination.rename(old)
+        try:
+            draft.rename(destination)
+        except OSError:
+            if old.exists():
+                old.rename(destination)
+            raise
 
 
 def _write_directory(directory: Path, contents: Mapping[str, bytes]) -> None:
@@ -190,5 +201,5 @@ def _load_arrays(path: Path, data: bytes) -> dict[str, NDArray[np.generic]]:
             raise BundleError(f"{path}: {ARRAYS_FILE} unpacks to more than {MAX_ARRAYS_BYTES >> 20} MiB")
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise BundleError(f"{path}: {ARRAYS_FILE} cannot be read without trusting it: {error}") from error

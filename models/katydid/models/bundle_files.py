@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -22,6 +25,13 @@ PIECE = 1 << 20
 
 SYSTEM_LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 """What file browsers leave behind: never listed, never read, no reason to refuse a bundle."""
+
+UNREADABLE = (
+    OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OverflowError, RuntimeError,
+    ValueError,
+)  # fmt: skip
+"""What reading a damaged file or zip raises; RuntimeError is zipfile's word for an encrypted entry or an unknown
+compression."""
 
 _SAFE_PART = re.compile(r"[^\x00-\x1f\x7f\\/:*?\"<>|]+")
 
@@ -176,6 +186,5 @@ def _translated(path: Path, name: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise BundleError(f"{what} is missing: fetch or build the bundle again") from error
-    except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        # RuntimeError is zipfile's word for an encrypted entry, NotImplementedError for an unknown compression.
+    except UNREADABLE as error:
         raise BundleError(f"{what} cannot be read: {error}") from error
