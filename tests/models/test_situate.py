@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from katydid.models.coverage import known_taxa
+from katydid.models.engines.placeholder import placeholder_bundle
+from katydid.models.manifest import BundleKind, Role
+from katydid.models.model import open_model
 from katydid.models.outcome import Decision, Detection, Outcome, Span, Status, Taxon, Verdict
 from katydid.models.settings import IdentifySettings
-from katydid.models.situate import FLOOR, PriorTable, place_of, situate, week_of
+from katydid.models.situate import FLOOR, Priors, PriorTable, place_of, prior_table, situate, week_of
 from katydid.sensors.capture import Clock, ClockSource, Kind, Place
 
 LEIDEN = Place(latitude=52.16, longitude=4.49, source="option")
@@ -162,3 +168,28 @@ def test_the_week_is_that_of_the_suns_date_there() -> None:
     evening = round(dt.datetime(2024, 1, 31, 20, tzinfo=dt.UTC).timestamp() * 1e9)
     assert week_of(evening) == 4
     assert week_of(evening, longitude=151.0) == 5, "in Sydney it is February already"
+
+
+def test_a_table_is_what_the_geo_model_gives_for_place_and_week(tmp_path: Path) -> None:
+    model = open_model(placeholder_bundle(tmp_path, kind=BundleKind.PRIOR), slots=1)
+    scores = model.infer(np.array([[52.16, 4.49, 19]], dtype=np.float32)).scores[0]
+    table = Priors(model).table(LEIDEN, MAY)
+    assert (table.week, table.cut, table.bundle) == (19, 0.03, "placeholder-1")
+    for label in model.bundle.labels:
+        taxon = Taxon(taxon_id=label.taxon_id, name=label.name, rank=label.rank)
+        wanted = pytest.approx(float(scores[label.index])) if label.role is Role.TAXON else None
+        assert table.prior(taxon) == wanted
+
+
+def test_what_the_geo_model_expects_nowhere_on_earth_is_unknown_to_it(tmp_path: Path) -> None:
+    model = open_model(placeholder_bundle(tmp_path, kind=BundleKind.PRIOR), slots=1)
+    known = np.array([label.name != "Apis mellifera" for label in model.bundle.labels])
+    table = prior_table(model, LEIDEN, 19, known)
+    bee = Taxon(taxon_id="name:Apis mellifera", name="Apis mellifera", rank="species")
+    assert table.prior(bee) is None
+    assert table.prior(BLACKBIRD) is not None
+
+
+def test_known_is_what_is_likely_anywhere(tmp_path: Path) -> None:
+    """The placeholder gives every class something somewhere; one without scores would be known nowhere."""
+    assert known_taxa(open_model(placeholder_bundle(tmp_path, kind=BundleKind.PRIOR), slots=1)).all()

@@ -8,8 +8,8 @@ it is a number to rank and to doubt by, beside the media-only one, never instead
 - A taxon whose prior lies under the geo bundle's own cut is *not expected*; if it was accepted, it goes to review,
   and the reason says both. Nothing is ever deleted for being unexpected.
 - A name on the allow-list is expected: its prior is stored and not used.
-- A genus has the largest prior of its species, a lower bound. A taxon that the geo bundle does not know, and what is
-  no taxon, has no prior.
+- A genus has the largest prior of its species, a lower bound. A taxon that the geo bundle does not know (see
+  `coverage.py`), and what is no taxon, has no prior.
 
 Running it again, with another place, prior or list, starts from the media-only decision: the same arguments give the
 same outcome however often it ran before.
@@ -24,7 +24,9 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
+from katydid.models.coverage import KNOWN
 from katydid.models.manifest import Label, Role
 from katydid.models.model import Model
 from katydid.models.outcome import Context, Decision, Detection, Outcome, Taxon, Verdict
@@ -64,11 +66,16 @@ class PriorTable:
         return self.by_taxon.get(taxon.name) if by_id is None else by_id
 
 
+TABLES = 64
+"""Tables that `Priors` keeps: a year at one place is 48."""
+
+
 class Priors:
-    """Tables of one geo bundle, each made once. Safe to use from several threads."""
+    """Tables of one geo bundle, made when they are first asked for. Safe to use from several threads."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
+        self._known = model.bundle.arrays().get(KNOWN)
         self._tables: dict[tuple[float, float, int], PriorTable] = {}
 
     def table(self, place: Place, time_ns: int) -> PriorTable:
@@ -77,19 +84,25 @@ class Priors:
         key = (place.latitude, place.longitude, week)
         found = self._tables.get(key)
         if found is None:
-            found = self._tables[key] = prior_table(self._model, place, week)
+            if len(self._tables) >= TABLES:
+                self._tables.clear()
+            found = self._tables[key] = prior_table(self._model, place, week, self._known)
         return found
 
 
-def prior_table(model: Model, place: Place, week: int) -> PriorTable:
-    """Ask a geo model about a place in a week, 1..48."""
+def prior_table(model: Model, place: Place, week: int, known: NDArray[np.generic] | None = None) -> PriorTable:
+    """Ask a geo model about a place in a week, 1..48. `known`: bool [classes]; None: it knows all its taxa."""
     seen = model.infer(np.array([[place.latitude, place.longitude, week]], dtype=np.float32))
     manifest = model.bundle.manifest
     return PriorTable(
         bundle=manifest.model,
         week=week,
         cut=manifest.prior_cut,
-        by_taxon=_by_taxon(zip(model.bundle.labels, map(float, seen.scores[0]), strict=True)),
+        by_taxon=_by_taxon(
+            (label, float(seen.scores[0, label.index]))
+            for label in model.bundle.labels
+            if known is None or known[label.index]
+        ),
     )
 
 
