@@ -45,7 +45,7 @@ class Library:
 
     def problems(self) -> list[BundleError]:
         """What lies in the library and cannot be read."""
-        return self._look()[1]
+        return list(self._look()[1].values())
 
     def names(self) -> list[str]:
         """Sorted."""
@@ -58,8 +58,8 @@ class Library:
             return open_bundle(shelves[name].path)
         if Path(name).exists() and ("/" in name or "\\" in name or Path(name).suffix == ".zip"):
             return open_bundle(Path(name))
-        for problem in problems:
-            if name in str(problem):
+        for path, problem in problems.items():
+            if name in (path.name, path.stem):
                 raise problem
         known = ", ".join(sorted(shelves)) or "none"
         raise BundleError(f"no model named {name!r} (there are: {known}): see 'katydid models add --help'")
@@ -79,16 +79,16 @@ class Library:
         contents = {name: bundle.read(name) for name in bundle.manifest.files}
         return write_bundle(self.directories[0] / bundle.name, bundle.manifest, contents, replace=replace)
 
-    def _look(self) -> tuple[dict[str, Shelf], list[BundleError]]:
+    def _look(self) -> tuple[dict[str, Shelf], dict[Path, BundleError]]:
         found: dict[str, Shelf] = {}
-        problems: list[BundleError] = []
+        problems: dict[Path, BundleError] = {}
         for directory in self.directories:
             here: dict[str, Shelf] = {}
             for path in _candidates(directory):
                 try:
                     shelf = Shelf(path, read_manifest(path, open_files(path).read(BUNDLE_FILE)))
                 except BundleError as error:
-                    problems.append(error)
+                    problems[path] = error
                     continue
                 known = here.get(shelf.manifest.name)
                 if known is None or _version_key(known.manifest) < _version_key(shelf.manifest):
