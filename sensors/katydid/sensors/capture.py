@@ -117,7 +117,8 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
     file: str = ""
     """Where a person finds it again: the path below the folder with "/" between parts. Not part of identity."""
     refusal: str = ""
-    """Set by a source that already knows why these bytes cannot be used (unreadable, no media); "" otherwise."""
+    """Set by a source that already knows why these bytes cannot be used, as "code: words", for example
+    "unreadable: Permission denied"; the payload is then empty and `sha256` that of name and size. "" otherwise."""
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
