@@ -25,6 +25,8 @@ class Levels:
         self._frames = 0
         self._samples, self._clipped, self._energy = array("d"), array("d"), array("d")
         """A value a second: samples of all channels, those at full scale, squares around the mean."""
+        self._sum = self._squares = np.zeros(0)
+        """Of each channel in the second that is being read."""
 
     @property
     def seconds(self) -> float:
@@ -57,12 +59,16 @@ class Levels:
         return max(QUIETEST_DBFS, 10.0 * math.log10(power)) if power > 0 else QUIETEST_DBFS
 
     def _add_part(self, part: NDArray[np.float32], *, new: bool) -> None:
-        columns = self._samples, self._clipped, self._energy
-        if new:
-            for column in columns:
-                column.append(0.0)
         exact = part.astype(np.float64)
+        if new:
+            for column in (self._samples, self._clipped, self._energy):
+                column.append(0.0)
+            self._sum = np.zeros(len(exact))
+            self._squares = np.zeros(len(exact))
+        self._sum += exact.sum(axis=1)
+        self._squares += np.einsum("cn,cn->c", exact, exact)
         self._samples[-1] += exact.size
         self._clipped[-1] += np.count_nonzero(np.abs(exact) >= FULL_SCALE)
-        self._energy[-1] += float(exact.var(axis=1).sum()) * exact.shape[1]
+        frames = self._samples[-1] / len(exact)
+        self._energy[-1] = max(0.0, float((self._squares - self._sum**2 / frames).sum()))
         self._frames += exact.shape[1]
