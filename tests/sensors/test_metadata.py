@@ -204,6 +204,8 @@ def test_the_patterns_of_file_names(name: str, when: datetime) -> None:
         "IMG_0107_JPG.rf.18c0e5becba27c8f89340ed9e88a0d64.jpg",
         "12345678.wav",
         "DEADBEEF.WAV",
+        "1234-05-28_10-00-00.wav",
+        "25010528_100000.jpg",
         "120210531082538.jpg",
         "2-188822-A.ogg",
         "recording.wav",
