@@ -203,6 +203,10 @@ def test_loops_of_links_end_and_each_folder_is_entered_once(tmp_path: Path) -> N
     (tmp_path / "again").symlink_to(tmp_path / "a", target_is_directory=True)
     (tmp_path / "self").symlink_to(tmp_path / "self")
     assert files(tmp_path) == ["a/x.jpg"]
+    assert files(tmp_path, exclude=[tmp_path / "out"]) == ["a/x.jpg"]
+    write(tmp_path, "out/y.jpg")
+    (tmp_path / "out too").symlink_to(tmp_path / "out", target_is_directory=True)
+    assert files(tmp_path, exclude=[tmp_path / "out"]) == ["a/x.jpg"]
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.name == "nt", reason="Windows has no such modes")

@@ -178,7 +178,7 @@ class FolderSource:
             for entry in entries:
                 name = below + encodable(entry.name)
                 path = folder / entry.name
-                if self._left_out(path, entry.name):
+                if self._left_out(path, entry):
                     continue
                 if _is_folder(entry):
                     folders.append((path, name + "/"))
@@ -186,10 +186,15 @@ class FolderSource:
                     yield from _regular(entry, path, name)
             todo.extend(reversed(folders))
 
-    def _left_out(self, path: Path, name: str) -> bool:
+    def _left_out(self, path: Path, entry: os.DirEntry[str]) -> bool:
+        name = entry.name
         hidden = name.startswith(".") or name.lower() in ("thumbs.db", "desktop.ini")
         results = name.lower().endswith(RESULTS_SUFFIX)
-        return hidden or results or (bool(self._exclude) and path.resolve() in self._exclude)
+        if hidden or results:
+            return True
+        # Resolving costs more than all the rest: only what may be excluded by its name, or is a link, is.
+        may_be = any(name == each.name for each in self._exclude) or (bool(self._exclude) and entry.is_symlink())
+        return may_be and _resolved(path) in self._exclude
 
     def _cannot_list(self, folder: Path, below: str, exc: OSError) -> None:
         if not below:
@@ -333,6 +338,14 @@ def _order(name: str) -> tuple[tuple[int, int, str], ...]:
     parts = _DIGITS.split(name)
     numbered = ((0, int(part[:18]), part) if index % 2 else (1, 0, part) for index, part in enumerate(parts))
     return (*numbered, (1, 0, name))
+
+
+def _resolved(path: Path) -> Path | None:
+    """The real path; None for a loop of links, which Python 3.11 and 3.12 raise on."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return None
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
