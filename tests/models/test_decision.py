@@ -195,3 +195,11 @@ def test_equal_alternatives_come_in_the_order_of_the_labels() -> None:
     answer = exclusive(0.6, 0.1, 0.1, 0.1, 0.05, 0.05, settings=IdentifySettings(alternatives=2))
     assert answer is not None
     assert [a.taxon.name for a in answer.alternatives] == ["Platypleura plumosa", "Brevisiana sp10"]
+
+
+def test_a_report_threshold_of_zero_still_gives_one_answer_where_classes_exclude() -> None:
+    everything = IdentifySettings(min_probability=0.0)
+    reading = judge(SONGS, Activation.SOFTMAX, settings=everything).reading(
+        np.array([0.6, 0.0, 0.1, 0.1, 0.2, 0.0]), None
+    )
+    assert [answer.taxon.name for answer in reading.answers if answer.taxon] == ["Platypleura capensis"]

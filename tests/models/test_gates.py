@@ -36,6 +36,13 @@ def test_blurring_lowers_sharpness_under_its_bound() -> None:
     assert gates.why_not([soft]) == f"blurred: sharpness {soft.value:.1f} under 4.0"
 
 
+def test_a_small_crop_is_not_called_blurred_for_being_small() -> None:
+    """A dark disc of 20 px on paper, as sharp as a disc can be."""
+    paper = np.full((30, 30, 3), 210, dtype=np.uint8)
+    cv2.circle(paper, (15, 15), 10, (60, 60, 60), -1)
+    assert gates.sharpness(paper, BOUNDS).value > 4 * BOUNDS.min_sharpness
+
+
 def test_sharpness_is_the_laplacians_standard_deviation() -> None:
     """A checkerboard of 0 and 200, whose Laplacian (4 neighbours) is +-800 inside."""
     board = (np.indices((224, 224)).sum(axis=0) % 2 * 200).astype(np.uint8)

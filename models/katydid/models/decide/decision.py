@@ -44,6 +44,9 @@ FAINT = 0.01
 _SILENT_ROLES = (Role.NOISE, Role.BACKGROUND, Role.UNKNOWN)
 """Where one of these wins among exclusive classes, no detection is made."""
 
+_NO_CLAIM = -1.0
+"""Under every threshold, also a report threshold of 0."""
+
 UNKNOWN = Taxon(taxon_id=taxon_id("Unknown"), name="Unknown", rank=NO_RANK)
 
 
@@ -131,10 +134,10 @@ class Judge:
         each its own, but for "background"."""
         confidence = scores if probabilities is None else probabilities
         if not self.exclusive:
-            return np.where(self.names.heard, confidence, 0.0)
+            return np.where(self.names.heard, confidence, _NO_CLAIM)
         sums = self._group_sums(confidence)
         winner = int(sums.argmax())
-        only = np.zeros_like(sums)
+        only = np.full_like(sums, _NO_CLAIM)
         if self.names.groups[winner].role not in _SILENT_ROLES:
             only[winner] = sums[winner]
         return only

@@ -3,7 +3,7 @@
 | measure | of what | bound (settings) |
 |---|---|---|
 | `exposure_mean` | mean grey level of the frame, 0..255 | min_mean .. max_mean |
-| `sharpness` | standard deviation of the Laplacian of the grey crop (or frame) at 224 px | min_sharpness |
+| `sharpness` | standard deviation of the Laplacian of the grey crop (or frame) at 224 px, or its own size if smaller | min_sharpness |
 | `crop_px` | shorter side of a crop, pixels of the full frame | min_crop_px |
 | `clipped_share` | share of the samples of an event at full scale | max_clipped_share |
 | `rms_dbfs` | level of the event around its own mean, dB below a full-scale square wave | min_rms_dbfs |
@@ -45,8 +45,9 @@ def exposure(pixels: NDArray[np.uint8], gates: GateSettings) -> Measure:
 
 
 def sharpness(pixels: NDArray[np.uint8], gates: GateSettings) -> Measure:
-    """Standard deviation of the Laplacian at 224 px."""
-    square = images.resize(_grey(pixels), SHARPNESS_PX, SHARPNESS_PX)
+    """Standard deviation of the Laplacian at 224 px; of a smaller crop at its own size, since enlarging blurs."""
+    side = min(SHARPNESS_PX, *pixels.shape[:2])
+    square = images.resize(_grey(pixels), side, side)
     value = float(np.asarray(cv2.Laplacian(square, cv2.CV_32F)).std())
     return Measure(name="sharpness", value=value, bound=gates.min_sharpness, passed=value >= gates.min_sharpness)
 
