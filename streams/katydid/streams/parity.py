@@ -35,6 +35,7 @@ from katydid.streams.tunables import PipelineSettings
 TOLERANCE = 1e-5
 """Largest difference of a score between two ways on one float engine."""
 ITEMS = 32
+CAPTURES = 8
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,8 +96,8 @@ def _labels_differ(one: NDArray[np.float32], other: NDArray[np.float32]) -> int:
 
 def _hosts(bundle: Bundle, model: Model) -> Difference:
     """The same captures by themselves and through the pipeline, where they share batches."""
-    captures = [_capture(bundle, item, number) for number, item in enumerate(trial_items(bundle, ITEMS))]
-    settings = IdentifySettings(min_probability=0.0)
+    captures = [_capture(bundle, item, number) for number, item in enumerate(trial_items(bundle, CAPTURES))]
+    settings = IdentifySettings(min_probability=0.05)
     alone = {each.capture_id: identify(each, [model], settings, Limits()) for each in captures}
     pairs = [
         (alone[outcome.capture_id], outcome)

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 def run(
-    folder: Path = typer.Argument(..., help="Folder with recordings and camera frames; folders below it count too."),
+    folder: Path = typer.Argument(
+        ..., metavar="FOLDER", help="Folder with recordings and camera frames; folders below it count too."
+    ),
     out: Path | None = typer.Option(None, "--out", help="Where results go. Default: FOLDER.katydid beside FOLDER."),
     models: str = typer.Option("", "--models", help="Names of bundles, with commas. Default: all that fit."),
     sensor: str | None = typer.Option(None, "--sensor", help="The sensor's name, where files carry no serial number."),
