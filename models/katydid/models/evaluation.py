@@ -139,25 +139,33 @@ def evaluate_bundle(
     rows = read_labelled(labels, (folder, folder.parent))
     if bundle.manifest.kind is not BundleKind.SOUND_CLASSIFIER:
         raise LabelledDataError(f"{bundle.manifest.name} does not name sounds: evaluate takes sound classifiers")
-    known_names = _names_of(bundle.labels)
-    judged: list[Judged] = []
-    refused: list[tuple[Path, str]] = []
     model = open_model(bundle, slots=1)
     try:
-        neighbours = neighbours_of(bundle)
-        for number, row in enumerate(rows, start=1):
-            try:
-                view = listen(model, neighbours, row.path, limits or Limits())
-            except RefusedMedia as error:
-                refused.append((row.path, str(error)))
-            else:
-                judged.append(_judged(row, view, bundle.labels, known_names))
-            heard(number, len(rows))
+        judged, refused = judge(model, rows, limits or Limits(), heard)
     finally:
         model.close()
     if not judged:
         raise LabelledDataError(f"{labels}: none of its {len(rows)} recordings can be decoded")
     return Evaluation(model=bundle.manifest.model, judged=tuple(judged), refused=tuple(refused))
+
+
+def judge(
+    model: Model, rows: Sequence[Labelled], limits: Limits, heard: Callable[[int, int], None] = lambda done, of: None
+) -> tuple[list[Judged], list[tuple[Path, str]]]:
+    """An answer for each recording that can be decoded; the path and the reason for each that cannot."""
+    labels = model.bundle.labels
+    names, neighbours = _names_of(labels), neighbours_of(model.bundle)
+    judged: list[Judged] = []
+    refused: list[tuple[Path, str]] = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            view = listen(model, neighbours, row.path, limits)
+        except RefusedMedia as error:
+            refused.append((row.path, str(error)))
+        else:
+            judged.append(_judged(row, view, labels, names))
+        heard(number, len(rows))
+    return judged, refused
 
 
 def listen(model: Model, neighbours: Neighbours | None, path: Path, limits: Limits) -> View:

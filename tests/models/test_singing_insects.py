@@ -1,0 +1,113 @@
+"""The bundle that ships: it opens, is small, and knows its own recordings from noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from katydid.models.bundle import Bundle, open_bundle
+from katydid.models.evaluation import judge
+from katydid.models.labelled import read_labelled
+from katydid.models.library import BUNDLED
+from katydid.models.manifest import Role
+from katydid.models.model import Model, open_model
+from katydid.sensors.limits import Limits
+from katydid.sensors.sources.songs import SONGS, song
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return open_bundle(BUNDLED / "singing-insects")
+
+
+@pytest.fixture(scope="module")
+def model(bundle: Bundle) -> Iterator[Model]:
+    opened = open_model(bundle, slots=1)
+    yield opened
+    opened.close()
+
+
+def test_it_takes_six_megabytes_at_most(bundle: Bundle) -> None:
+    files = [path for path in bundle.path.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 6 * MIB
+
+
+def test_it_names_26_insects_and_noise_and_steps_back_where_a_name_is_provisional(bundle: Bundle) -> None:
+    taxa = [label for label in bundle.labels if label.role is Role.TAXON]
+    assert len(taxa) == 26
+    assert [label.name for label in bundle.labels if label.role is Role.NOISE] == ["Noise"]
+    provisional = {label.name for label in taxa if label.answer_rank == "genus"}
+    assert provisional == {
+        "Platypleura cf. catenata",
+        "Platypleura sp10",
+        "Platypleura sp11 cf. hirtipennis",
+        "Platypleura sp12 cf. hirtipennis",
+        "Platypleura sp13",
+    }
+
+
+def test_it_gives_credit_where_the_licences_ask_for_it(bundle: Bundle) -> None:
+    for text in (bundle.manifest.credit, bundle.read("card.md").decode(), bundle.read("LICENSE.txt").decode()):
+        for name in ("Baudewijn Odé", "Ed Baker", "ESC-10", "Piczak", "CC BY 4.0"):
+            assert name in text
+
+
+def test_its_card_tells_held_out_figures(bundle: Bundle) -> None:
+    text = bundle.read("card.md").decode()
+    assert "| top-1, species |" in text
+    assert "held out" in text
+
+
+def test_its_scores_are_shares_and_its_calibration_keeps_them_so(model: Model) -> None:
+    sounds = np.random.default_rng(0).normal(0, 0.1, (2, 66_150)).astype(np.float32)
+    seen = model.infer(sounds)
+    assert seen.scores.shape == (2, 27)
+    assert seen.scores.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
+    calibrated = model.calibrated(seen.scores)
+    assert calibrated is not None
+    assert calibrated.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_window_is_answered_alike_in_any_batch_and_at_any_gain(model: Model) -> None:
+    rng = np.random.default_rng(1)
+    sounds = np.stack(
+        [song(species, 1.5, 44_100, 22.0, rng) for species in ("Gryllus campestris", "Nemobius sylvestris")]
+    )
+    together = model.infer(sounds).scores
+    assert together[0] == pytest.approx(model.infer(sounds[:1]).scores[0], abs=1e-5)
+    assert together == pytest.approx(model.infer(sounds * np.float32(0.25)).scores, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "species", ["Gryllus campestris", "Oecanthus pellucens", "Nemobius sylvestris", "Pholidoptera griseoaptera"]
+)
+def test_simulated_songs_of_its_species_are_named(model: Model, bundle: Bundle, species: str) -> None:
+    """Simulated songs are among what it was taught: this says that the demo can work, not how good it is."""
+    assert species in SONGS
+    sounds = np.stack([song(species, 1.5, 44_100, 22.0, np.random.default_rng(seed)) for seed in range(100, 105)])
+    names = [bundle.labels[int(row.argmax())].name for row in model.infer(sounds).scores]
+    assert names.count(species) >= 4
+
+
+def test_recordings_that_it_was_taught_are_named(shared_data: Path, model: Model) -> None:
+    rows = read_labelled(shared_data / "sound_clips" / "insectset32" / "labels.csv", [shared_data])
+    short = [row for row in rows if row.path.stat().st_size < 700_000][::8]
+    results = judge(model, short, Limits())[0]
+    assert len(results) >= 12
+    right = sum(each.known is not None and each.answer.name == each.known.name for each in results)
+    assert right >= 0.85 * len(results)
+
+
+def test_noise_is_not_taken_for_an_insect(shared_data: Path, model: Model, bundle: Bundle) -> None:
+    rows = read_labelled(shared_data / "sound_clips" / "esc10" / "labels.csv", [shared_data])
+    results = judge(model, rows[::6], Limits())[0]
+    assert len(results) >= 12
+    spec = bundle.manifest.neighbours
+    assert spec is not None
+    away = [each.noise or (each.distance or 0.0) > spec.reject_above for each in results]
+    assert sum(away) >= 0.9 * len(results)
