@@ -17,7 +17,7 @@ can batch the looks of many captures, on whatever device, and this file knows no
 the outcome depends on its arguments alone. `identify` drives it for one capture.
 
 A recording is read once for each bundle that hears it. Reading it once for all would have every bundle wait for the
-slowest and hold its windows meanwhile; decoding costs a tenth of what the smallest model costs.
+slowest and hold its windows meanwhile, and decoding is cheap beside any model: 2 of 19 ms a window with BirdNET.
 """
 
 from __future__ import annotations

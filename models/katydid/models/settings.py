@@ -13,7 +13,7 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     min_crop_px: int = 24
     """Shorter side of a crop in pixels of the full frame."""
     min_sharpness: float = 4.0
-    """Standard deviation of the Laplacian of the grey crop at 224 px."""
+    """Standard deviation of the Laplacian of the grey crop at 224 px, or at its own size if that is smaller."""
     min_mean: float = 8.0
     """Mean grey level of a frame, 0..255: darker is unidentifiable."""
     max_mean: float = 247.0

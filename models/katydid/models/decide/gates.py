@@ -3,7 +3,7 @@
 | measure | of what | bound (settings) |
 |---|---|---|
 | `exposure_mean` | mean grey level of the frame, 0..255 | min_mean .. max_mean |
-| `sharpness` | standard deviation of the Laplacian of the grey crop (or frame) at 224 px, or its own size if smaller | min_sharpness |
+| `sharpness` | standard deviation of the Laplacian, grey, at 224 px or the own size if smaller | min_sharpness |
 | `crop_px` | shorter side of a crop, pixels of the full frame | min_crop_px |
 | `clipped_share` | share of the samples of an event at full scale | max_clipped_share |
 | `rms_dbfs` | level of the event around its own mean, dB below a full-scale square wave | min_rms_dbfs |
