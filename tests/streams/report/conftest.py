@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,8 @@ from katydid.sensors.capture import Clock, ClockSource, Kind, Place, ZoneSource
 from katydid.sensors.sources.protocol import Position
 from katydid.streams.sink import Arrival
 from katydid.streams.store import DuckDBStore, open_store
+
+from . import chromium
 
 NS = 1_000_000_000
 DUSK = int(datetime(2025, 7, 14, 20, 0, tzinfo=UTC).timestamp()) * NS
@@ -164,3 +167,15 @@ def keep(store: DuckDBStore) -> Callable[[Sequence[Outcome]], DuckDBStore]:
         return store
 
     return write
+
+
+@pytest.fixture(scope="session")
+def page() -> Iterator[chromium.Page]:
+    """A browser's tab, shared by the tests of a run; skips where there is no Chromium."""
+    program = chromium.found()
+    if program is None:
+        pytest.skip(f"no browser to look with: none of {', '.join(chromium.NAMES)} is installed")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        tab = chromium.Page(program, Path(profile))
+        yield tab
+        tab.close()

@@ -27,8 +27,13 @@ AUDIBLE_RATE = 48_000
 """Hertz; recorders that sample faster are after what people do not hear."""
 RANGE_DB = 48.0
 """From the quiet floor of the picture to its darkest."""
-QUIET_DB = 4.0
-"""Above the median of each band: less than this is left white."""
+QUIET_SHARE = 0.2
+QUIET_OF_MEAN = 0.223
+"""Noise has exponentially distributed power: a fifth of it lies under -ln(0.8) of its mean."""
+QUIET_DB = 11.0
+"""Above the background: less than this is left white. Noise alone goes over it one time in sixteen."""
+WIND_HZ = 1000.0
+"""Below it wind and engines rumble on."""
 PLAYED_RATES = (24_000, 32_000, 48_000)
 """Sample rates that MP3 has and that are tried in turn, the smallest first."""
 ENCODED_BLOCK = 1 << 14
@@ -76,22 +81,40 @@ def hear(path: Path, span: Span | None) -> Heard:
 
 
 def sonogram(piece: Cut, high_hz: float, width: int = 640, height: int = 200) -> Sonogram:
-    """The spectrogram of `piece` from 0 to `high_hz`, each band measured from its own median level."""
-    power = _power(piece.samples, _fft_size(piece.sample_rate), width)
+    """The spectrogram of `piece` from 0 to `high_hz`, in decibels above its own background."""
+    size = _fft_size(piece.sample_rate, high_hz)
+    power = _power(piece.samples, size, width)
     rows = max(2, min(len(power), round(high_hz / (piece.sample_rate / 2) * (len(power) - 1)) + 1))
-    level = 10 * np.log10(power[:rows] + 1e-12)
-    level = level - np.maximum(np.median(level, axis=1, keepdims=True), level.max() - 90.0)
-    top = max(float(np.percentile(level, 99.8)), 12.0)
+    quiet = background(power, piece.sample_rate)[:rows, None]
+    quietest = max(1e-8 * float(power[:rows].max()), 1e-9)
+    level = 10 * np.log10((power[:rows] + 1e-12) / np.maximum(quiet, quietest))
+    top = max(float(np.percentile(level, 99.8)), QUIET_DB + 10.0)
     floor = max(QUIET_DB, top - RANGE_DB)
-    scaled = np.clip((level - floor) / max(top - floor, 1.0), 0.0, 1.0)
+    scaled = np.clip((level - floor) / (top - floor), 0.0, 1.0)
     picture = cv2.resize((scaled[::-1] * 255).astype(np.uint8), (width, height), interpolation=cv2.INTER_AREA)
     end = piece.start_s + piece.seconds
     return Sonogram(levels=picture, start_s=piece.start_s, end_s=end, high_hz=high_hz)
 
 
-def _fft_size(sample_rate: int) -> int:
-    """About 20 ms, so that pulses of a cricket and notes of a bird both stand out."""
-    return int(2 ** np.clip(round(np.log2(sample_rate * 0.02)), 6, 12))
+def background(power: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
+    """The quiet level of each band of `power` [bands, frames], float32 [bands].
+
+    A band's own quiet moments (the fifth that is weakest) tell it, except where an animal sings without a pause: from
+    1 kHz upwards noise outdoors falls with frequency, so a band that is never quieter than lower ones are is song, and
+    gets their level, though not less than what the quieter quarter of all bands has (filters of recorders cut bands).
+    """
+    own = np.quantile(power, QUIET_SHARE, axis=1).astype(np.float32)
+    first = min(int(np.ceil(len(own) * 2 * WIND_HZ / sample_rate)), len(own) - 1)
+    smooth = np.convolve(np.pad(own, 2, mode="edge"), np.full(5, 0.2), mode="valid").astype(np.float32)
+    falling = np.minimum.accumulate(smooth[first:])
+    own[first:] = np.minimum(own[first:], np.maximum(falling, np.quantile(own[first:], 0.25)))
+    return own
+
+
+def _fft_size(sample_rate: int, high_hz: float) -> int:
+    """About 20 ms, so that pulses of a cricket and notes of a bird both stand out; 3 ms where bats call."""
+    seconds = 0.02 if high_hz <= AUDIBLE_RATE / 2 else 0.003
+    return int(2 ** np.clip(round(np.log2(sample_rate * seconds)), 6, 12))
 
 
 def _power(samples: Mono, size: int, columns: int) -> NDArray[np.float32]:
@@ -105,11 +128,10 @@ def _power(samples: Mono, size: int, columns: int) -> NDArray[np.float32]:
 
 def highest_heard(piece: Cut, span: Span | None) -> float:
     """The frequency under which 95 % of what stands out of the background lies, Hz, inside the detection."""
-    size = _fft_size(piece.sample_rate)
+    size = _fft_size(piece.sample_rate, 0.0)
     power = _power(piece.samples, size, 400)
-    background = np.median(power, axis=1, keepdims=True)
-    inside = _inside(power, piece, span)
-    over = np.maximum(inside - 2 * background, 0.0).sum(axis=1)
+    mean = background(power, piece.sample_rate) / QUIET_OF_MEAN
+    over = np.maximum(_inside(power, piece, span).mean(axis=1) - 2 * mean, 0.0)
     frequencies = np.fft.rfftfreq(size, 1 / piece.sample_rate)
     if span is not None:
         over = over * (frequencies >= (span.low_hz or 0.0)) * (frequencies <= (span.high_hz or np.inf))

@@ -49,7 +49,7 @@ def duration(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     if hours < 48:
         return f"{hours} h {minutes:02d} min" if minutes else f"{hours} h"
-    return f"{hours:,} h"
+    return f"{round(seconds / 3600):,} h"
 
 
 def share(number: float | None) -> str:

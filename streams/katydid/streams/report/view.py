@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 import msgspec
 from markupsafe import Markup
@@ -140,6 +140,8 @@ def _when(found: Findings, zone: tzinfo) -> str:
     if found.first is None or found.last is None:
         return ""
     first, last = (datetime.fromtimestamp(ns // NS, tz=zone) for ns in (found.first, found.last))
+    if last - first < timedelta(minutes=1):
+        return f"{first.day} {first:%B %Y}, {first:%H:%M}"
     if first.date() == last.date():
         return f"{first.day} {first:%B %Y}, {first:%H:%M} to {last:%H:%M}"
     return f"{first.day} {first:%B %Y}, {first:%H:%M} to {last.day} {last:%B %Y}, {last:%H:%M}"

@@ -8,13 +8,10 @@ import os
 import select
 import shutil
 import subprocess
-import tempfile
+import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -30,6 +27,14 @@ FLAGS = (
     "--remote-debugging-pipe",
 )
 DEADLINE_S = 60.0
+BECOME = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+os.dup2(ends[0], 3)
+os.dup2(ends[1], 4)
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
+"""The browser wants its two pipes as descriptors 3 and 4."""
 
 Json = dict[str, Any]  # what the protocol's messages are
 
@@ -39,9 +44,9 @@ class Page:
 
     def __init__(self, program: str, profile: Path) -> None:
         to_read, to_write = os.pipe(), os.pipe()  # the browser reads the first and writes the second
-        command = f'exec "$0" "$@" 3<&{to_read[0]} 4>&{to_write[1]}'
+        ends = (str(to_read[0]), str(to_write[1]))
         self._process = subprocess.Popen(
-            ["sh", "-c", command, program, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            [sys.executable, "-c", BECOME, *ends, program, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
             pass_fds=(to_read[0], to_write[1]),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -102,8 +107,17 @@ class Page:
         """What a line of JavaScript gives; runs beside the page, not as part of it."""
         return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
 
+    def promised(self, expression: str) -> Any:
+        """What a promise of JavaScript comes to."""
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
     def picture(self, whole: bool = False) -> bytes:
         """A PNG of the screen, or of the whole page."""
+        if whole:  # what lies off the screen is otherwise not drawn until it is scrolled to
+            self.value("document.querySelectorAll('.species').forEach(e => e.style.contentVisibility = 'visible')")
+            self.value("document.querySelectorAll('img').forEach(e => e.loading = 'eager')")
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         return base64.b64decode(shot["data"])
 
@@ -124,7 +138,7 @@ class Page:
         return [url for url in asked if not url.startswith("data:")]
 
     def close(self) -> None:
-        self._process.terminate()
+        self._process.kill()
         self._process.wait(timeout=DEADLINE_S)
         os.close(self._out)
         os.close(self._in)
@@ -134,13 +148,8 @@ def _is_request(event: Json) -> bool:
     return event.get("method") == "Network.requestWillBeSent"
 
 
-@pytest.fixture(scope="session")
-def page() -> Iterator[Page]:
-    """A browser's tab, shared by the tests of a run; skips where there is no Chromium."""
-    program = next((found for name in NAMES if (found := shutil.which(name))), None)
-    if program is None or os.name != "posix":
-        pytest.skip(f"no browser to look with: none of {', '.join(NAMES)} is installed")
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        tab = Page(program, Path(profile))
-        yield tab
-        tab.close()
+def found() -> str | None:
+    """The browser's program on this machine, if it has one that can be spoken to this way."""
+    if os.name != "posix":
+        return None
+    return next((program for name in NAMES if (program := shutil.which(name))), None)
