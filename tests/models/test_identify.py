@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from katydid.models.bundle import write_bundle
 from katydid.models.engines.placeholder import placeholder_bundle
 from katydid.models.engines.protocol import Arrays, Port, Running
+from katydid.models.errors import BundleError
 from katydid.models.identify import Look, LookFailed, identification, identify
 from katydid.models.labels import write_labels
 from katydid.models.manifest import (
@@ -239,6 +240,13 @@ def test_what_is_far_from_all_training_is_an_unknown(tmp_path: Path) -> None:
     assert detection.decision.verdict is Verdict.UNIDENTIFIABLE
     assert "distance 1.00 over 0.30" in detection.decision.reason
     assert detection.alternatives[0].taxon.name == "Gryllus campestris"
+
+
+def test_a_gate_that_cannot_work_is_an_error_of_the_bundle_and_not_passed_over(tmp_path: Path) -> None:
+    gate = NearestNeighbours(embeddings="elsewhere", reject_above=0.3)
+    broken = scripted(tmp_path, loud, kind=BundleKind.SOUND_CLASSIFIER, neighbours=gate)
+    with pytest.raises(BundleError, match="elsewhere"):
+        identify(capture(wav(tones(0.5))), [broken], SETTINGS, LIMITS)
 
 
 def test_several_bundles_hear_one_clip_whatever_order_they_are_given_in(tmp_path: Path) -> None:

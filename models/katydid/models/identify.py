@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from katydid.models.decide import gates
 from katydid.models.decide.decision import Answer, Judge, Names, Reading, unidentifiable
 from katydid.models.decide.novelty import Neighbours
-from katydid.models.errors import ModelError
+from katydid.models.errors import BundleError, ModelError
 from katydid.models.image import classify
 from katydid.models.image.localise import Localiser, Proposal, plan
 from katydid.models.image.settled import Settled
@@ -399,11 +399,21 @@ _known: weakref.WeakKeyDictionary[Model, Knowledge] = weakref.WeakKeyDictionary(
 def _knowledge(model: Model) -> Knowledge:
     knowledge = _known.get(model)
     if knowledge is None:
-        manifest = model.bundle.manifest
-        gate = manifest.neighbours
-        neighbours = None if gate is None else Neighbours(model.bundle.arrays()[gate.embeddings])
-        knowledge = _known[model] = Knowledge(Names(manifest, model.bundle.labels), neighbours)
+        names = Names(model.bundle.manifest, model.bundle.labels)
+        knowledge = _known[model] = Knowledge(names, _neighbours(model))
     return knowledge
+
+
+def _neighbours(model: Model) -> Neighbours | None:
+    """The training embeddings of a bundle that has a gate for the unknown; a gate that cannot work is an error."""
+    gate = model.bundle.manifest.neighbours
+    if gate is None:
+        return None
+    embeddings = model.bundle.arrays().get(gate.embeddings)
+    if embeddings is None or model.graph.embedding is None:
+        what = f"array {gate.embeddings!r}" if embeddings is None else "embedding output"
+        raise BundleError(f"{model.bundle.path}: the gate for the unknown needs the {what}, which is missing")
+    return Neighbours(embeddings)
 
 
 def _gated(
