@@ -122,7 +122,7 @@ class Pipeline:
         self._open = self._items = self._bytes = 0
         self._counts = {"taken": 0, "durable": 0, "known": 0} | {status.value: 0 for status in Status}
         self._cpu_s = 0.0
-        self._stopping = self._closed = False
+        self._stopping = self._closed = self._ending = False
         self._failure: BaseException | None = None
         self._writer = Writer(
             sink,
@@ -179,10 +179,13 @@ class Pipeline:
             self._items += 1
             self._counts["known"] += 1
             self._writer.add(self._order.finish(turn, arrival))
+            self._flush_at_end()
 
     def hurry(self) -> None:
-        """Say that the source is at its end: outcomes are written as they finish, without waiting for others."""
-        self._writer.hurry()
+        """Say that the source is at its end: when all that was taken is finished, it is written without waiting."""
+        with self._lock:
+            self._ending = True
+            self._flush_at_end()
 
     def drain(self, timeout: float | None = None) -> bool:
         """Wait until everything taken is durable; True if it is. Raises what stopped the pipeline."""
@@ -350,6 +353,7 @@ class Pipeline:
             self._bytes -= job.nbytes
             self._counts[outcome.status.value] += 1
             self._writer.add(self._order.finish(job.turn, arrival))
+            self._flush_at_end()
             self._work.notify()
             self._wake_askers()
 
@@ -376,6 +380,10 @@ class Pipeline:
     def _finish_quietly(self) -> None:
         with self._room:
             self._room.wait_for(lambda: self._failure is not None or self._items <= self._unwritten())
+
+    def _flush_at_end(self) -> None:
+        if self._ending and self._items <= self._unwritten():
+            self._writer.flush()
 
     def _unwritten(self) -> int:
         """Captures whose outcome is made and waits for the writer alone."""

@@ -30,7 +30,7 @@ class Writer:
         self._changed = threading.Condition()
         self._waiting: deque[Arrival] = deque()
         self._oldest = 0.0
-        self._hurry = False
+        self._flush = False
         self._closing = False
         self._halted = False
         self._thread = threading.Thread(target=self._run, name="katydid-writer", daemon=True)
@@ -49,10 +49,10 @@ class Writer:
             if len(self._waiting) == len(arrivals) or len(self._waiting) >= self._commit_items:
                 self._changed.notify()
 
-    def hurry(self) -> None:
-        """Write from now on as soon as something is there: little more will come that would be worth a wait."""
+    def flush(self) -> None:
+        """Write what is queued now: nothing will come soon that would be worth a wait."""
         with self._changed:
-            self._hurry = True
+            self._flush = True
             self._changed.notify()
 
     def halt(self) -> None:
@@ -95,6 +95,8 @@ class Writer:
             batch = [self._waiting.popleft() for _ in range(count)]
             if self._waiting:
                 self._oldest = time.monotonic()
+            else:
+                self._flush = False
             return batch
 
     def _due(self) -> bool:
@@ -102,7 +104,7 @@ class Writer:
             return False
         return (
             self._closing
-            or self._hurry
+            or self._flush
             or len(self._waiting) >= self._commit_items
             or time.monotonic() - self._oldest >= self._commit_s
         )
