@@ -16,6 +16,7 @@ from katydid.streams.report.hours import HOURS, SunTimes
 from katydid.streams.report.text import duration
 
 LEFT, TOP, CELL, ROW, EFFORT = 168.0, 34.0, 23.0, 21.0, 34.0
+TEN_MINUTES = 1 / 6
 WIDTH = LEFT + HOURS * CELL + 12
 
 
@@ -55,7 +56,8 @@ class HeatMap(msgspec.Struct, frozen=True, kw_only=True):
 def heatmap(chart: HeatMap) -> Markup:
     """The heat map as SVG."""
     bottom = TOP + len(chart.rows) * ROW
-    parts = [svg.hatch(f"none-{chart.unit}", LINE), *_night(chart, bottom), *_hours(chart)]
+    parts = [svg.hatch(f"none-{chart.unit}", LINE), *_night(chart, bottom), *_dusk_and_dawn(chart, bottom)]
+    parts += _hours(chart)
     for number, row in enumerate(chart.rows):
         parts += _row(chart, row, TOP + number * ROW)
     parts += _effort(chart, bottom + 8)
@@ -135,25 +137,35 @@ def _effort(chart: HeatMap, y: float) -> list[str]:
     return parts
 
 
+def _dusk_and_dawn(chart: HeatMap, bottom: float) -> list[str]:
+    """Bands behind the cells where the dates of the report move sunrise and sunset by more than ten minutes."""
+    return [
+        svg.rect(chart.x(early), TOP, (late - early) * CELL, bottom - TOP, f'fill="{colour}" fill-opacity="0.14"')
+        for _, (early, late), colour in _crossings(chart)
+        if late - early > TEN_MINUTES and chart.x(early) < chart.x(late)
+    ]
+
+
 def _sun(chart: HeatMap, bottom: float) -> list[str]:
-    """Lines at sunrise and sunset, or bands where the dates of the report move them by more than ten minutes."""
-    if chart.sun is None:
-        return []
+    """Lines at sunrise and sunset with their clock times."""
     parts = []
-    for name, (early, late), colour in (("sunrise", chart.sun.rise, REVIEW), ("sunset", chart.sun.set, ACCENT)):
+    for name, (early, late), colour in _crossings(chart):
         middle = chart.x((early + late) / 2)
-        if late - early > 1 / 6:
-            wide = (late - early) * CELL
-            parts.append(svg.rect(chart.x(early), TOP, wide, bottom - TOP, f'fill="{colour}" fill-opacity="0.16"'))
         parts.append(svg.line(middle, TOP - 18, middle, bottom, f'stroke="{colour}" stroke-dasharray="3 2"'))
         parts.append(svg.text(middle, TOP - 22, f"{name} {clock(early, late)}", anchor="middle", fill=colour))
     return parts
 
 
+def _crossings(chart: HeatMap) -> list[tuple[str, tuple[float, float], str]]:
+    if chart.sun is None:
+        return []
+    return [("sunrise", chart.sun.rise, REVIEW), ("sunset", chart.sun.set, ACCENT)]
+
+
 def clock(early: float, late: float) -> str:
     """Clock hours as "05:12", or "05:12–05:48" where they lie apart."""
     first, last = (f"{int(hour):02d}:{int(hour % 1 * 60):02d}" for hour in (early, late))
-    return first if late - early <= 1 / 6 else f"{first}–{last}"
+    return first if late - early <= TEN_MINUTES else f"{first}–{last}"
 
 
 def _short(name: str, most: int = 25) -> str:

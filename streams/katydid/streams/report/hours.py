@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta, tzinfo
+from collections.abc import Iterable, Mapping
+from datetime import datetime, tzinfo
 
 import msgspec
 
@@ -14,7 +14,7 @@ from katydid.streams.report.text import NS
 
 HOURS = 24
 DATES_LOOKED_AT = 13
-"""Dates, evenly spread over the time of a report, whose sunrise and sunset are worked out."""
+"""Dates with a recording, evenly picked, whose sunrise and sunset are worked out."""
 
 
 class LocalHours:
@@ -45,14 +45,14 @@ class SunTimes(msgspec.Struct, frozen=True, kw_only=True):
     set: tuple[float, float]
 
 
-def sun_times(place: Place, first: int, last: int, zone: tzinfo) -> SunTimes | None:
-    """Sunrise and sunset at `place` between `first` and `last` (UTC, ns); None where the sun did neither (polar)."""
-    start, end = (datetime.fromtimestamp(ns // NS, tz=zone) for ns in (first, last))
-    days = (end.date() - start.date()).days
-    steps = min(days + 1, DATES_LOOKED_AT)
+def sun_times(place: Place, quarters: Iterable[int], zone: tzinfo) -> SunTimes | None:
+    """Sunrise and sunset at `place` on the dates of `quarters` (quarter hours since 1970, UTC); None where the sun did
+    neither on any of them (polar), or there are none."""
+    dates = sorted({datetime.fromtimestamp(quarter * QUARTER_S, tz=zone).date() for quarter in quarters})
+    steps = min(len(dates), DATES_LOOKED_AT)
     rises, sets = [], []
     for step in range(steps):
-        date = start.date() + timedelta(days=round(days * step / max(steps - 1, 1)))
+        date = dates[round((len(dates) - 1) * step / max(steps - 1, 1))]
         noon = datetime(date.year, date.month, date.day, 12, tzinfo=zone)
         light = daylight(int(noon.timestamp()) * NS, place.latitude, place.longitude)
         if light.sunrise is not None and light.sunset is not None:

@@ -85,6 +85,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[Note, ...]
     models: tuple[ModelCard, ...]
     uncalibrated: tuple[str, ...]
+    stamp: str
+    """How first and last are written in the table: with the year only where there are several."""
     written: str
     originals: str
     """Where the pictures come from, or why there are none."""
@@ -128,6 +130,7 @@ def view(
         notes=tuple(_notes(found, zone_name, uncalibrated)),
         models=tuple(_models(found, credits)),
         uncalibrated=uncalibrated,
+        stamp=_stamp(found, zone),
         written=now.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
         originals=originals,
     )
@@ -145,6 +148,13 @@ def _when(found: Findings, zone: tzinfo) -> str:
     if first.date() == last.date():
         return f"{first.day} {first:%B %Y}, {first:%H:%M} to {last:%H:%M}"
     return f"{first.day} {first:%B %Y}, {first:%H:%M} to {last.day} {last:%B %Y}, {last:%H:%M}"
+
+
+def _stamp(found: Findings, zone: tzinfo) -> str:
+    if found.first is None or found.last is None:
+        return "%Y-%m-%d"
+    years = {datetime.fromtimestamp(ns // NS, tz=zone).year for ns in (found.first, found.last)}
+    return "%d %b %H:%M" if len(years) == 1 else "%Y-%m-%d"
 
 
 def _place(found: Findings) -> Place | None:
@@ -198,9 +208,7 @@ def _uncalibrated(found: Findings) -> tuple[str, ...]:
 
 
 def _sun(found: Findings, place: Place | None, zone: tzinfo) -> SunTimes | None:
-    if place is None or found.first is None or found.last is None:
-        return None
-    return sun_times(place, found.first, found.last, zone)
+    return None if place is None else sun_times(place, {*found.seconds_at, *found.frames_at}, zone)
 
 
 def _sun_words(found: Findings, place: Place | None, sun: SunTimes | None) -> str:
@@ -209,6 +217,8 @@ def _sun_words(found: Findings, place: Place | None, sun: SunTimes | None) -> st
             "Sunrise and sunset are not drawn: no recording or frame says where it was made. "
             "Give --lat and --lon to have them."
         )
+    if not found.seconds_at and not found.frames_at:
+        return "Sunrise and sunset are not drawn: no capture has a time."
     if sun is None:
         return "The sun neither rose nor set there on these dates."
     several = " (of the place with the most captures)" if len(found.places) > 1 else ""
