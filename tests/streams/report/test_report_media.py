@@ -190,3 +190,32 @@ def test_all_keeps_every_detection_and_none_keeps_nothing(scene: Scene, keep: Wr
     assert not (tmp_path / "none").exists()
     assert keep_media(store, MediaFinder(scene.root), tmp_path / "all", Keep.ALL).files == 2
     assert keep_media(store, MediaFinder(None), tmp_path / "lost", Keep.ALL).lost == 2
+
+
+def test_a_real_dawn_and_a_real_bat_can_be_looked_at_and_heard(shared_data: Path) -> None:
+    dawn = sound.hear(shared_data / "soundscapes/birdnet_soundscape/soundscape.flac", Span(start_s=9.0, end_s=12.0))
+    assert dawn.playable.slower == 1 and dawn.sonogram.high_hz >= 12_000
+    assert (dawn.sonogram.start_s, dawn.sonogram.end_s) == (8.0, 13.0)
+    assert abs(soundfile.info(io.BytesIO(dawn.playable.data)).duration - 5.0) < 0.1
+    inked = (dawn.sonogram.levels > 128).mean()
+    assert 0.001 < inked < 0.1  # notes of birds on white paper, not a grey carpet
+    bat = sound.hear(next((shared_data / "soundscapes/batdetect1").glob("*.wav")), None)
+    assert bat.playable.slower in (1, 10)
+
+
+def test_a_real_camera_frame_gives_a_crop_of_its_bee(shared_data: Path) -> None:
+    folder = shared_data / "camera_sequences/insectdct_flowers_gpl3"
+    with (folder / "truth.csv").open(encoding="utf-8", newline="") as stream:
+        row = next(row for row in csv.DictReader(stream) if row["x"])
+    pixels = frames.open_frame(folder / row["frame"])
+    height, width = pixels.shape[:2]
+    x, y, w, h = (int(row[name]) for name in ("x", "y", "w", "h"))
+    square = frames.crop(pixels, Box(x=x / width, y=y / height, w=w / width, h=h / height))
+    inside = pixels[y : y + h, x : x + w]
+    top = next(
+        (i, j)
+        for i in range(square.shape[0] - h + 1)
+        for j in range(square.shape[1] - w + 1)
+        if (square[i, j] == inside[0, 0]).all() and (square[i : i + h, j : j + w] == inside).all()
+    )
+    assert abs(top[0] - (square.shape[0] - h) / 2) <= 1 and abs(top[1] - (square.shape[1] - w) / 2) <= 1
