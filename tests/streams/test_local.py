@@ -6,6 +6,7 @@ import csv
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def run(folder: Path, library: Library, said: list[str] | None = None, **options: object) -> RunSummary:
+def run(folder: Path, library: Library, said: list[str] | None = None, **options: Any) -> RunSummary:
     notes = [] if said is None else said
     return run_folder(RunOptions(folder=folder, **options), library=library, watch=ignore, notify=notes.append)
 

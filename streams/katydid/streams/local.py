@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import cv2
 import msgspec
 
 from katydid.models.errors import BundleError
@@ -24,6 +25,7 @@ from katydid.models.library import Library, default_library
 from katydid.models.manifest import BundleKind, BundleManifest
 from katydid.models.model import Model, open_model
 from katydid.models.settings import IdentifySettings
+from katydid.models.sound.blas import keep_blas_to_one_thread
 from katydid.sensors.capture import Capture, ClockSource, Kind, Place, ZoneSource
 from katydid.sensors.errors import SourceError
 from katydid.sensors.limits import Limits
@@ -121,6 +123,9 @@ def run_folder(options: RunOptions, *, library: Library | None = None, watch: Wa
     Raises SourceError, ModelError, StoreError and ExportError; KeyboardInterrupt only where one comes during the
     orderly end of an interrupted run.
     """
+    # The pipeline's workers are the parallelism: no library should start threads of its own.
+    cv2.setNumThreads(0)
+    keep_blas_to_one_thread()
     folder = checked_folder(options.folder)
     outputs = Outputs.beside(folder, options.out)
     with open_store(outputs.store) as store:

@@ -30,7 +30,7 @@ class PipelineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Most windows or crops in one call of a model: larger ones win nothing on a CPU, and leave cores idle."""
     commit_items: int = 1000
     """Outcomes after which the sink writes at once."""
-    commit_s: float = 1.0
+    commit_s: float = 2.0
     """Longest that a finished outcome waits for others before it is written, seconds."""
     failures_in_row: int = 32
     """Items that a model may fail on with no success between, before it counts as broken and the pipeline stops."""
