@@ -260,6 +260,13 @@ def test_an_unknown_place_is_said(scene: Scene, keep: Keep, tmp_path: Path) -> N
     assert "Sunrise and sunset are not drawn" in words and "place unknown" in words
 
 
+def test_more_species_than_the_table_holds_are_counted_all_the_same(scene: Scene, keep: Keep, tmp_path: Path) -> None:
+    many = [heard(f"Gryllus sp{number}", start=0.0, end=1.0) for number in range(320)]
+    words = read(write_report(keep([scene.outcome(scene.recording(), many)]), tmp_path / "r.html", root=None)).text
+    assert "Species and other names 320 320 with an accepted detection" in words
+    assert "20 more names with fewer detections stand in the table of detections" in words
+
+
 def test_models_are_credited_with_licence_and_uses(scene: Scene, keep: Keep, tmp_path: Path) -> None:
     store = keep([scene.outcome(scene.recording(), [heard()])])
     words = read(write_report(store, tmp_path / "r.html", root=None, credits=[manifest()])).text

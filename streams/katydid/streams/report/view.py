@@ -246,7 +246,9 @@ def _charts(found: Findings, organisms: Sequence[Row], zone: tzinfo, sun: SunTim
 def _caption(chart: HeatMap, left_out: int) -> str:
     per, strongest = ("minute of sound", chart.strongest * 60) if chart.unit == "s" else ("frame", chart.strongest)
     words = f"Numbers are detections; the darker, the more of them per {per} (darkest: {strongest:.2g})."
-    return words + (f" {count(left_out, 'more species')} with fewer detections not drawn." if left_out else "")
+    return words + (
+        f" {count(left_out, 'more species', 'more species')} with fewer detections not drawn." if left_out else ""
+    )
 
 
 # --- what a reader must know --------------------------------------------------------------------------------------
