@@ -192,4 +192,5 @@ def test_what_the_geo_model_expects_nowhere_on_earth_is_unknown_to_it(tmp_path: 
 
 def test_known_is_what_is_likely_anywhere(tmp_path: Path) -> None:
     """The placeholder gives every class something somewhere; one without scores would be known nowhere."""
-    assert known_taxa(open_model(placeholder_bundle(tmp_path, kind=BundleKind.PRIOR), slots=1)).all()
+    everything = open_model(placeholder_bundle(tmp_path, kind=BundleKind.PRIOR), slots=1)
+    assert known_taxa(lambda points: everything.infer(points).scores).all()

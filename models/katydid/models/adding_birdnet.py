@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from katydid.models.bundle import Bundle, write_bundle
 from katydid.models.conversion import Start, TfliteGraph, read_tflite, to_onnx
+from katydid.models.coverage import KNOWN, Ask, known_taxa
 from katydid.models.engines import open_engine
 from katydid.models.errors import ConversionError, MissingExtra
 from katydid.models.foreign_labels import read_foreign_labels
@@ -61,6 +62,8 @@ CLASSES = 6522
 GRAPH_FILE = "birdnet.onnx"
 REFERENCE_FILE = "birdnet.tflite"
 GEO_FILE = "birdnet-geo.tflite"
+GEO_BATCH = 64
+"""Places and weeks asked about at a time while the bundle is made."""
 MAX_BATCH = 8
 """Windows a run of the network: 4 to 8 is quickest (docs/birdnet.md); more fall out of the processor's cache."""
 
@@ -142,10 +145,12 @@ def add_birdnet(
     classifier = {
         GRAPH_FILE: network, REFERENCE_FILE: found.classifier, "arrays.npz": _npz(arrays), "card.md": _card(precision)
     }  # fmt: skip
-    geo = {GEO_FILE: found.geo, "card.md": GEO_CARD.encode()}
+    geo_source = read_tflite(found.geo)
+    known = {KNOWN: known_taxa(_asked_in_batches(geo_source))}
+    geo = {GEO_FILE: found.geo, "arrays.npz": _npz(known), "card.md": GEO_CARD.encode()}
     return [
         write_bundle(directory / "birdnet", manifest, shared | classifier, replace=replace),
-        write_bundle(directory / "birdnet-geo", geo_manifest(read_tflite(found.geo)), shared | geo, replace=replace),
+        write_bundle(directory / "birdnet-geo", geo_manifest(geo_source), shared | geo, replace=replace),
     ]
 
 
@@ -259,6 +264,18 @@ def geo_manifest(source: TfliteGraph) -> BundleManifest:
         uses=USES,
         files={},
     )
+
+
+def _asked_in_batches(source: TfliteGraph) -> Ask:
+    """The geo model as an ONNX graph with an open batch: the file itself takes one place at a time."""
+    graph = Graph(file="geo", engine="onnx", input="input", scores="output", max_batch=GEO_BATCH)
+    engine = open_engine(to_onnx(source, name="birdnet-geo"), graph, slots=1, name=GEO_FILE)
+
+    def ask(points: NDArray[np.float32]) -> NDArray[np.float32]:
+        pieces = [points[first : first + GEO_BATCH] for first in range(0, len(points), GEO_BATCH)]
+        return np.concatenate([engine.infer({"input": piece})["output"] for piece in pieces]).astype(np.float32)
+
+    return ask
 
 
 def check_conversion(

@@ -88,7 +88,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """Probability, 0..1, that the taxon is there in that week, from a geo bundle."""
     prior_bundle: str = ""
     expected: bool | None = None
-    """False: the prior lies under the geo bundle's own cut and no allow-list names the taxon. A flag, never a filter."""
+    """False: the prior lies under the geo bundle's own cut and no allow-list names the taxon. A flag, no filter."""
     allowed: bool = False
     """True: the user's allow-list names the taxon, so the prior is stored but not used."""
 

@@ -199,3 +199,11 @@ def test_the_geo_model_converts_too(birdnet_geo: Bundle) -> None:
     )
     expected = open_model(birdnet_geo, slots=1).infer(places).scores
     np.testing.assert_allclose(session.run(None, {"input": places})[0], expected, atol=5e-6)
+
+
+def test_the_prior_says_which_taxa_it_was_never_taught(birdnet_geo: Bundle) -> None:
+    known = {
+        label.name: bool(knows) for label, knows in zip(birdnet_geo.labels, birdnet_geo.arrays()["known"], strict=True)
+    }
+    assert not any(known[name] for name in ("Engine", "Apis mellifera", "Gryllus assimilis", "Acris crepitans"))
+    assert all(known[name] for name in ("Turdus merula", "Poecile atricapillus", "Menura novaehollandiae"))
