@@ -14,9 +14,9 @@ EfficientNet-Lite0 trained on ImageNet (Apache-2.0), all of whose layers were ta
 
 ## How good it is
 
-On recordings of groups (specimens, days) that were held out: {folds} folds of groups, so each network was taught on
-about {taught:.0%} of them; pooled over the folds. Species with one group only are not among them. Intervals are drawn
-by group.
+On recordings of groups (specimens, days) that were held out: the groups were dealt into {folds} folds, and {tested} of
+them held out, each by a network of its own that was taught on the other {taught:.0%}; pooled. Species with one group
+only are not among them. Intervals are drawn by group.
 
 {table}
 Held-out recordings, species by species:
@@ -34,6 +34,8 @@ Held-out recordings, species by species:
 """
 
 
-def card(table: str, by_species: str, folds: int, steps: int) -> str:
-    """card.md."""
-    return _CARD.format(table=table, by_species=by_species, folds=folds, steps=steps, taught=1 - 1 / folds)
+def card(table: str, by_species: str, *, folds: int, tested: int, steps: int) -> str:
+    """card.md. `tested` of `folds` were held out."""
+    return _CARD.format(
+        table=table, by_species=by_species, folds=folds, tested=tested, steps=steps, taught=1 - 1 / folds
+    )

@@ -54,7 +54,7 @@ def accept_threshold(folds: Sequence[HeldOut], temperature: float) -> float:
     """
     confidence, right, weight = [], [], []
     for held, said in _each(folds):
-        named = np.array([_names_a_species(name) for name in held.classes])
+        named = np.array([names_a_species(name) for name in held.classes])
         probability = softmax(said.logits / temperature)
         first = probability.argmax(axis=1)
         counts = named[first]
@@ -82,7 +82,8 @@ def _threshold(confidence: NDArray[np.float64], right: NDArray[np.bool_], weight
     return float(np.ceil(confidence[order][enough[-1]] * 1000) / 1000) if len(enough) else 1.0
 
 
-def _names_a_species(name: str) -> bool:
+def names_a_species(name: str) -> bool:
+    """False for noise and for provisional species, which are answered at their genus."""
     return name != NOISE and not class_label(0, name).answer_rank
 
 

@@ -1,8 +1,9 @@
 """From the network to an ONNX graph, node by node: batch norms folded, weights stored as int8.
 
-Weights are int8 with one scale per output channel (symmetric), and the graph turns them back into float32 when it is
-opened (DequantizeLinear on constants, which ONNX Runtime folds once). So the file is a quarter of the size, and the
-arithmetic, and with it the answers, stay those of float32 but for the rounding of the weights.
+The large weights, those of the 1 × 1 convolutions, are int8 with one scale per output channel (symmetric), and the
+graph turns them back into float32 when it is opened (DequantizeLinear on constants, which ONNX Runtime folds once). So
+the file is a third of the size, and the arithmetic, and with it the answers, stay those of float32 but for the rounding
+of these weights. Depthwise filters, the stem and the dense layers hold a tenth of the weights and stay as they are.
 
     spectrogram [N, 64, 498] → normalise → trunk → mean → scores [N, classes]
                                                        └→ − centre, × axes → embedding [N, 64]
@@ -90,8 +91,8 @@ class _Graph:
         return name
 
     def weights(self, values: Weights) -> str:
-        """A constant, stored as int8 where asked."""
-        if not self._int8:
+        """A constant, stored as int8 where asked and worth it."""
+        if not self._int8 or values.ndim != 4 or values.shape[2:] != (1, 1):
             return self.constant(values.astype(np.float32))
         steps, scale = quantised(values)
         zeros = np.zeros(len(scale), np.int8)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from katydid.models.metrics import Interval, auroc, by_group, macro_recall, top1
-from katydid.models.training.choices import Choices
+from katydid.models.training.choices import Choices, names_a_species
 from katydid.models.training.held_out import HeldOut, Said, softmax
 from katydid.models.training.taxa import NOISE
 
@@ -107,23 +107,25 @@ def _interval(rows: Sequence[Row], statistic: Callable[[list[Row]], float]) -> I
 
 def _naming(insects: Sequence[Row], choices: Choices) -> list[str]:
     """How often a species is named, and how often that is right; and the genus of the others."""
-    named = [row for row in insects if row.probability >= choices.accept]
-    rest = [row for row in insects if row.probability < choices.accept]
+    named = [row for row in insects if _named(row, choices)]
+    rest = [row for row in insects if not _named(row, choices)]
     return [
         _line(
-            f"surest window at or above the species threshold ({choices.accept:.2f})",
+            f"a species is named (at or above {choices.accept:.2f}, no provisional one)",
             insects,
-            lambda some: float(np.mean([row.probability >= choices.accept for row in some])),
+            lambda some: float(np.mean([_named(row, choices) for row in some])),
         ),
+        _line("… and is right", named, lambda some: float(np.mean([row.window == row.truth for row in some]))),
         _line(
-            "… and then the species is right", named, lambda some: float(np.mean([r.window == r.truth for r in some]))
-        ),
-        _line(
-            "genus right for the others",
+            "the genus is right for the others",
             rest,
-            lambda some: float(np.mean([_genus(r.window) == _genus(r.truth) for r in some])) if some else float("nan"),
+            lambda some: float(np.mean([_genus(row.window) == _genus(row.truth) for row in some])),
         ),
     ]
+
+
+def _named(row: Row, choices: Choices) -> bool:
+    return row.probability >= choices.accept and names_a_species(row.window)
 
 
 def _unheard(rows: Sequence[Row], choices: Choices) -> list[str]:

@@ -31,6 +31,7 @@ def sound(
     out: Path = typer.Option(..., help="Where the bundle goes; an interrupted run goes on from here."),
     steps: int = typer.Option(300, min=2, help="Batches of 16 per network: the one dial."),
     folds: int = typer.Option(5, min=2, help="Into how many parts the groups are dealt for held-out figures."),
+    tested: int = typer.Option(5, min=1, help="How many of the parts are held out; each costs a network."),
     seed: int = typer.Option(0, help="The same seed on the same machine gives the same bundle."),
     threads: int = typer.Option(2, min=1, help="Processor threads."),
     unheard: bool = typer.Option(False, "--unheard", help="Also measure on species left out of training (longer)."),
@@ -46,7 +47,7 @@ def sound(
             raise
         raise MissingExtra(error.name, "train", "training") from error
     screen = console()
-    recipe = Recipe(steps=steps, folds=folds, seed=seed, threads=threads, unheard=unheard)
+    recipe = Recipe(steps=steps, folds=folds, tested=tested, seed=seed, threads=threads, unheard=unheard)
     bundle = train_sound(data, out, recipe, say=lambda line: screen.print(safe(line)))
     size = sum(len(bundle.read(name)) for name in bundle.manifest.files) / 1e6
     screen.print(f"{safe(bundle.path)}: {len(bundle.labels)} classes, {size:.1f} MB; its figures are in card.md")
