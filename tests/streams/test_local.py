@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import soundfile
@@ -19,9 +21,13 @@ from katydid.models.library import Library
 from katydid.models.manifest import BundleKind
 from katydid.models.settings import IdentifySettings
 from katydid.sensors.capture import Kind
+from katydid.sensors.clock import ZoneError
 from katydid.sensors.errors import SourceError
+from katydid.streams.errors import StoreFull
 from katydid.streams.local import RunOptions, RunProgress, RunSummary, run_folder
-from katydid.streams.store import open_store
+from katydid.streams.sink import Arrival
+from katydid.streams.store import DuckDBStore, open_store
+from katydid.streams.tunables import PipelineSettings
 
 RATE = 16000
 
@@ -105,8 +111,6 @@ def test_a_new_file_alone_is_identified_in_a_later_run(folder: Path, library: Li
 def test_the_store_is_the_same_in_another_place_with_other_threads(
     folder: Path, library: Library, tmp_path: Path
 ) -> None:
-    from katydid.streams.tunables import PipelineSettings
-
     one = run(folder, library, out=tmp_path / "one", pipeline=PipelineSettings.for_this_machine(1))
     four = run(folder, library, out=tmp_path / "four", pipeline=PipelineSettings.for_this_machine(4))
     assert content(one) == content(four)
@@ -206,3 +210,33 @@ def test_errors_name_the_thing_and_leave_nothing_behind(folder: Path, library: L
 def test_no_model_at_all_is_an_error_that_says_how_to_get_one(folder: Path) -> None:
     with pytest.raises(BundleError, match="models add"):
         run(folder, Library([]))
+
+
+def test_a_zone_that_does_not_exist_is_refused_before_anything_is_kept(folder: Path, library: Library) -> None:
+    with pytest.raises(ZoneError, match="Olympus"):
+        run(folder, library, zone="Mars/Olympus")
+    assert not folder.with_name("moor.katydid").exists()
+    assert run(folder, library).progress.done == 9
+
+
+def test_a_store_that_fills_up_stops_the_run_and_a_later_one_finishes_it(
+    folder: Path, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes = 0
+
+    def filling(store: DuckDBStore, arrivals: Sequence[Arrival]) -> None:
+        nonlocal writes
+        writes += 1
+        if writes > 1:
+            raise StoreFull("no room left")
+        real(store, arrivals)
+
+    real = DuckDBStore.write
+    quick = msgspec.structs.replace(PipelineSettings.for_this_machine(2), commit_items=3)
+    monkeypatch.setattr(DuckDBStore, "write", filling)
+    with pytest.raises(StoreFull):
+        run(folder, library, pipeline=quick)
+    monkeypatch.undo()
+    summary = run(folder, library)
+    assert len(ids(summary)) == 9
+    assert 0 < summary.progress.pipeline.taken < 9

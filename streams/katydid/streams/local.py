@@ -27,6 +27,7 @@ from katydid.models.model import Model, open_model
 from katydid.models.settings import IdentifySettings
 from katydid.models.sound.blas import keep_blas_to_one_thread
 from katydid.sensors.capture import Capture, ClockSource, Kind, Place, ZoneSource
+from katydid.sensors.clock import find_zone
 from katydid.sensors.errors import SourceError
 from katydid.sensors.limits import Limits
 from katydid.sensors.sources.folder import FolderSource
@@ -127,6 +128,8 @@ def run_folder(options: RunOptions, *, library: Library | None = None, watch: Wa
     cv2.setNumThreads(0)
     keep_blas_to_one_thread()
     folder = checked_folder(options.folder)
+    if options.zone:
+        find_zone(options.zone)  # Before the store keeps it.
     outputs = Outputs.beside(folder, options.out)
     with open_store(outputs.store) as store:
         run = LocalRun(options, folder, outputs, store, library or default_library(), notify)
@@ -192,6 +195,7 @@ class LocalRun:
         try:
             return self._identify(models, situator, _chained(first, captures), watch)
         finally:
+            self._stop.set()
             for model in (*models, *situator.models()):
                 model.close()
 

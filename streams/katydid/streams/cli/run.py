@@ -132,6 +132,9 @@ def summary_lines(summary: RunSummary, folder: Path) -> list[str]:
         ]
     if summary.duplicates:
         lines.append(f"{count(summary.duplicates, 'copy', 'copies')} of captures that were identified already.")
-    lines += [f"{count(n, kind.value)} left alone: no model looks at them." for kind, n in summary.left_alone.items()]
+    lines += [
+        f"{count(n, kind.value)} left alone: no model looks at them (katydid models add --help)."
+        for kind, n in summary.left_alone.items()
+    ]
     lines += [f"Report  {safe(outputs.report)}", f"Table   {safe(outputs.csv)}", f"Store   {safe(outputs.store)}"]
     return lines
