@@ -261,7 +261,7 @@ def _notes(found: Findings, zone_name: str, uncalibrated: tuple[str, ...]) -> li
         words = f"The numbers of {names} are scores: 0.80 does not mean that 80 of 100 are right. Listen and look."
         notes.append(Note(head="Not calibrated.", words=words))
     if assumed := found.zone_sources.get("assumed", 0):
-        words = f"{count(assumed, 'capture')} came without a time zone: that of the computer was assumed. Hours may be off."
+        words = f"{count(assumed, 'capture')} came without a time zone: the computer's was assumed. Hours may be off."
         notes.append(Note(head="Time zone assumed.", words=words))
     if found.undated:
         words = f"{count(found.undated, 'capture')} had a clock that cannot be right: counted, but not drawn over time."
