@@ -105,10 +105,10 @@ def progress_line(progress: RunProgress) -> str:
     from katydid.streams.report.text import duration
 
     parts = [
-        f"{progress.done + progress.settled_before:,} of {progress.files:,} files",
+        f"{progress.done + progress.settled_before:,}/{progress.files:,}",
         f"{progress.rate:,.1f} captures/s",
-        f"{progress.pipeline.seen_items:,} windows and crops",
-        f"{progress.roofline_share:.0%} of this machine's roofline",
+        f"{progress.pipeline.seen_items:,} looks",
+        f"{progress.roofline_share:.0%} of the roofline",
     ]
     if progress.left_s is not None:
         parts.append(f"{duration(progress.left_s)} left")
