@@ -52,7 +52,7 @@ def test_clips_are_readable_wav_with_the_stated_length_and_rate(
     name, kind, data, _ = short_night[0]
     samples, rate = soundfile.read(io.BytesIO(data))
     assert kind is Kind.CLIP
-    assert name == "recorder/20260714_223000.wav"
+    assert name == "SIM-REC-01/20260714_223000.wav"
     assert rate == 44_100
     assert len(samples) == 6 * 44_100
 

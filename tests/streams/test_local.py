@@ -186,12 +186,11 @@ def test_another_model_later_is_said_in_one_line_with_the_way_out(folder: Path, 
     assert len([line for line in said if "--out" in line]) == 1
 
 
-def test_media_without_a_model_are_left_alone_for_a_later_run(folder: Path, library: Library) -> None:
-    first = run(folder, library, models=("ears",))
-    assert first.left_alone == {Kind.FRAME: 2}
-    assert len(ids(first)) == 7
-    second = run(folder, library)
-    assert second.progress.pipeline.taken == 2
+def test_media_without_a_model_have_an_outcome_too_and_the_run_says_so(folder: Path, library: Library) -> None:
+    summary = run(folder, library, models=("ears",))
+    assert summary.unnamed == {Kind.FRAME: 2}
+    assert len(ids(summary)) == 9
+    assert run(folder, library).nothing_new
 
 
 def test_errors_name_the_thing_and_leave_nothing_behind(folder: Path, library: Library, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -58,6 +59,8 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     place: Place | None = None
     identify: IdentifySettings = IdentifySettings()
     follow: bool = False
+    title: str | None = None
+    """Of the report; kept for later ones. None: made from the folder's name."""
     media: str = "none"
     """Crops and clips to keep beside the results: "all", "best" or "none"."""
     limits: Limits = Limits()
@@ -108,8 +111,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     nothing_new: bool
     interrupted: bool
     duplicates: int
-    left_alone: dict[Kind, int]
-    """Captures for whose kind there is no model: not taken, so a later run with a model finds them."""
+    unnamed: dict[Kind, int]
+    """Captures for whose kind there was no model: frames were searched by the localiser, clips not listened to."""
     other_files: int
 
 
@@ -171,9 +174,11 @@ class LocalRun:
             stop=self._stop,
             exclude=(outputs.directory,),
         )
+        kept(store, "title", options.title)
         self._duplicates = Duplicates(store)
         self._zone_said = False
-        self._left_alone: dict[Kind, int] = {}
+        self._named: frozenset[Kind] = frozenset()
+        self._unnamed: Counter[Kind] = Counter()
         self._reader_cpu_s = 0.0
         self._reader_failure: Exception | None = None
         self._files = 0
@@ -204,7 +209,7 @@ class LocalRun:
     def _identify(
         self, models: Sequence[Model], situator: Situator, captures: Iterator[Taken], watch: Watch
     ) -> RunSummary:
-        kinds = looked_at(models)
+        self._named = looked_at(models)
         self._began = time.monotonic()
         pipeline = Pipeline(
             models,
@@ -215,9 +220,7 @@ class LocalRun:
             situate=situator,
             durable=lambda arrivals: self._durable(pipeline, arrivals),
         )
-        reader = threading.Thread(
-            target=self._read, args=(pipeline, captures, kinds), name="katydid-reader", daemon=True
-        )
+        reader = threading.Thread(target=self._read, args=(pipeline, captures), name="katydid-reader", daemon=True)
         interrupted = False
         with pipeline:
             reader.start()
@@ -237,17 +240,14 @@ class LocalRun:
             self._export()
         return self._summary(progress, interrupted=interrupted)
 
-    def _read(self, pipeline: Pipeline, captures: Iterator[Taken], kinds: frozenset[Kind]) -> None:
+    def _read(self, pipeline: Pipeline, captures: Iterator[Taken]) -> None:
         """The reader's thread: from the folder into the pipeline."""
         try:
             for taken in captures:
                 if self._stop.is_set():
                     return
                 self._say_zone(taken.capture)
-                if taken.capture.kind not in kinds and not taken.capture.refusal:
-                    self._left_alone[taken.capture.kind] = self._left_alone.get(taken.capture.kind, 0) + 1
-                else:
-                    self._take(pipeline, taken)
+                self._take(pipeline, taken)
                 self._reader_cpu_s = time.thread_time()
             pipeline.hurry()
         except Exception as error:  # noqa: BLE001 - a supervising loop: raised again by the run's own thread
@@ -256,6 +256,8 @@ class LocalRun:
             self._stop.set()
 
     def _take(self, pipeline: Pipeline, taken: Taken) -> None:
+        if taken.capture.kind not in self._named and not taken.capture.refusal:
+            self._unnamed[taken.capture.kind] += 1
         copy = self._duplicates.look(taken)
         if copy is Copy.NEW:
             pipeline.put_wait(taken)
@@ -365,10 +367,10 @@ class LocalRun:
         return RunSummary(
             progress=progress,
             outputs=self._outputs,
-            nothing_new=progress.pipeline.taken == 0 and not self._left_alone,
+            nothing_new=progress.pipeline.taken == 0,
             interrupted=interrupted,
             duplicates=self._duplicates.count,
-            left_alone=dict(self._left_alone),
+            unnamed=dict(self._unnamed),
             other_files=self._source.other_files,
         )
 
@@ -395,7 +397,7 @@ def _made_with(models: Sequence[Model], settings: IdentifySettings) -> MadeWith:
 
 
 def looked_at(models: Sequence[Model]) -> frozenset[Kind]:
-    """The kinds of media that some of the models can look at."""
+    """The kinds of media that some of the models can name something in."""
     kinds = {model.bundle.manifest.kind for model in models}
     found = {Kind.CLIP} if BundleKind.SOUND_CLASSIFIER in kinds else set()
     return frozenset(found | ({Kind.FRAME} if BundleKind.IMAGE_CLASSIFIER in kinds else set()))
@@ -408,7 +410,7 @@ def credits_of(store: DuckDBStore) -> list[BundleManifest]:
 
 def title_of(store: DuckDBStore) -> str:
     """What the report is called."""
-    return f"What was found in {store.meta('folder_name') or 'these recordings'}"
+    return store.meta("title") or f"What was found in {store.meta('folder_name') or 'these recordings'}"
 
 
 def kept(store: DuckDBStore, key: str, given: str | None) -> str | None:

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from katydid.sensors.sources.simulated import Station
+    from katydid.sensors.sources.simulated import Night, Station
     from katydid.streams.comparison import Comparison
     from katydid.streams.local import RunSummary
 
@@ -42,7 +42,7 @@ def demo(
             station, out, lambda done, of: status.update(f"drawing the night: {done:,} of {of:,} files")
         )
     screen.print(f"{len(station):,} files drawn below {safe(media)}; now the same pipeline as for your own files.")
-    summary = _identify(media)
+    summary = _identify(media, station.night)
     _show(out, summary)
 
 
@@ -85,7 +85,7 @@ def _cleared(out: Path) -> None:
     (out / MARKER).write_text("made by `katydid demo`; a later demo may clear this folder\n", encoding="utf-8")
 
 
-def _identify(media: Path) -> RunSummary:
+def _identify(media: Path, night: Night) -> RunSummary:
     from rich.live import Live
 
     from katydid.models.library import BUNDLED, Library
@@ -101,12 +101,22 @@ def _identify(media: Path) -> RunSummary:
             if screen.is_terminal:
                 live.update(progress_line(progress), refresh=True)
 
-        summary = run_folder(RunOptions(folder=media), library=Library((BUNDLED,)), watch=watch, notify=note)
+        options = RunOptions(
+            folder=media,
+            zone=offset(night),
+            title=f"A simulated night, {night.day.isoformat()}",
+        )
+        summary = run_folder(options, library=Library((BUNDLED,)), watch=watch, notify=note)
     if summary.interrupted:
         from katydid.streams.cli import INTERRUPTED
 
         raise typer.Exit(INTERRUPTED)
     return summary
+
+
+def offset(night: Night) -> str:
+    """ "+02:00": what the station's clocks keep, for the broken files that cannot say so themselves."""
+    return night.moment(0.0).isoformat()[-6:]
 
 
 def _show(out: Path, summary: RunSummary) -> None:

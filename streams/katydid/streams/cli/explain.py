@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from katydid.streams.cli.stores import opened
+from katydid.streams.cli.stores import opened, originals
 
 if TYPE_CHECKING:
     from katydid.models.outcome import Detection, Measure, Outcome
@@ -22,17 +22,21 @@ NEXT_BEST = 3
 def explain(
     what: str = typer.Argument(..., metavar="ID|last", help="A detection's or a capture's id; last: the newest one."),
     where: Path = typer.Argument(Path(), metavar="[FOLDER]", help="As in the other commands. Default: here."),
+    picture: Path | None = typer.Option(None, "--picture", help="Save the evidence as PNG: what was seen, boxed."),
 ) -> None:
     """Everything known about one detection, number by number.
 
-    Example:  katydid explain last ~/moorland
+    Example:  katydid explain last ~/moorland --picture evidence.png
     """
     from rich.table import Table
 
     from katydid.streams.cli.screen import console, safe
 
-    with opened(where) as (store, _):
+    with opened(where) as (store, outputs):
         outcome, detection = _found(store, what)
+        root = originals(store, where, outputs)
+    if picture is not None:
+        _save_picture(picture, outcome, detection, root)
     screen = console()
     for title, rows in sections(outcome, detection):
         screen.print(f"\n[bold]{title}[/]")
@@ -60,6 +64,19 @@ def _found(store: DuckDBStore, what: str) -> tuple[Outcome, Detection | None]:
     if outcome is None:
         raise StoreError(f"neither a detection nor a capture has the id {what!r} in {store.path}")
     return outcome, None
+
+
+def _save_picture(path: Path, outcome: Outcome, detection: Detection | None, root: Path | None) -> None:
+    """The spectrogram or frame with the detection's box. Raises MediaLost where the original cannot be cut."""
+    from katydid.streams.exports.replacing import replacing
+    from katydid.streams.media import MediaFinder
+    from katydid.streams.report import evidence_picture
+
+    if detection is None:
+        raise typer.BadParameter("a capture without a detection has no evidence to draw", param_hint="--picture")
+    drawn = evidence_picture(outcome, detection, MediaFinder(root))
+    with replacing(path) as file:
+        file.write_bytes(drawn)
 
 
 def sections(outcome: Outcome, detection: Detection | None) -> Iterator[tuple[str, list[Row]]]:

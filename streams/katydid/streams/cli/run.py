@@ -132,9 +132,17 @@ def summary_lines(summary: RunSummary, folder: Path) -> list[str]:
         ]
     if summary.duplicates:
         lines.append(f"{count(summary.duplicates, 'copy', 'copies')} of captures that were identified already.")
-    lines += [
-        f"{count(n, kind.value)} left alone: no model looks at them (katydid models add --help)."
-        for kind, n in summary.left_alone.items()
-    ]
+    lines += [unnamed_line(kind.value, n) for kind, n in summary.unnamed.items()]
     lines += [f"Report  {safe(outputs.report)}", f"Table   {safe(outputs.csv)}", f"Store   {safe(outputs.store)}"]
     return lines
+
+
+def unnamed_line(kind: str, n: int) -> str:
+    """What happened to media for which there is no model, and what to do."""
+    from katydid.streams.report.text import count
+
+    what = "searched for insects on plain ground; none is named" if kind == "frame" else "not listened to"
+    return (
+        f"{count(n, kind)} without a model for {kind}s: {what}. "
+        "To name them: katydid models add --help, then run again with --out NEW_FOLDER."
+    )

@@ -58,7 +58,7 @@ class Station:
         night = self.night
         heard = soundscape.soundscape(night, hour, np.random.default_rng([night.seed, 2, index]))
         at, temperature = night.moment(hour), night.temperature_c(hour)
-        name = f"recorder/{at:%Y%m%d_%H%M%S}.wav"
+        name = f"{files.RECORDER_SERIAL}/{at:%Y%m%d_%H%M%S}.wav"
         position = (night.place.latitude, night.place.longitude)
         return SimulatedFile(
             name=name,
@@ -71,7 +71,7 @@ class Station:
         night = self.night
         pixels, seen = self._sheet.frame(hour, self._visits, np.random.default_rng([night.seed, 3, index]))
         at = night.moment(hour)
-        name = f"camera/SIM_{at:%Y%m%d_%H%M%S}.jpg"
+        name = f"{files.CAMERA_SERIAL}/SIM_{at:%Y%m%d_%H%M%S}.jpg"
         truth = tuple(_sitting(name, each, night.frame_size) for each in seen)
         return SimulatedFile(
             name=name,
