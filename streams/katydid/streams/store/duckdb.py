@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,8 +24,10 @@ import duckdb
 import pyarrow as pa
 
 from katydid.models.outcome import Outcome
+from katydid.streams.errors import StoreReadOnly
 from katydid.streams.sink import Arrival
 from katydid.streams.store import reads, rollup, rows
+from katydid.streams.store.appending import Appender, known_between
 from katydid.streams.store.columns import ACTIVITY, DETECTION, OUTCOME, SENSOR
 from katydid.streams.store.hashing import content_hash
 from katydid.streams.store.migrations import migrate
@@ -48,17 +51,19 @@ def open_store(path: Path | None, *, read_only: bool = False) -> DuckDBStore:
     try:
         with translated(path):
             migrate(connection, read_only=read_only)
+            appender = None if read_only else Appender(connection)
     except BaseException:
         connection.close()
         raise
-    return DuckDBStore(connection, path)
+    return DuckDBStore(connection, path, appender)
 
 
 class DuckDBStore:
     """A `Store` in one DuckDB database. Make it with `open_store`."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path | None, appender: Appender | None) -> None:
         self._connection = connection
+        self._appender = appender
         self._path = path
         self._writing = threading.Lock()
         self._appended = 0
@@ -95,19 +100,16 @@ class DuckDBStore:
         """Durable when it returns, all or nothing, and the same store however often it is called."""
         if not arrivals:
             return
-        with self._transaction() as connection:
-            fresh = self._unknown(connection, arrivals)
+        if self._appender is None:
+            raise StoreReadOnly(f"{self._path} was opened for reading only")
+        with self._transaction():
+            fresh = _unknown(self._appender, arrivals)
             if fresh:
-                _insert(connection, "outcome", rows.outcome_table(fresh), rollup.EFFORT_OF_HOURS)
-                _insert(connection, "detection", rows.detection_table(fresh), rollup.ACTIVITY_OF_HOURS)
-            _keep_positions(connection, arrivals)
+                outcomes = rows.outcome_table(fresh)
+                self._appender.append("outcome", outcomes)
+                self._appender.append("detection", rows.detection_table(fresh, outcomes))
+            self._appender.append("position_log", rows.position_table(arrivals))
         self._appended += len(arrivals)
-
-    def _unknown(self, connection: duckdb.DuckDBPyConnection, arrivals: Sequence[Arrival]) -> list[Outcome]:
-        """Outcomes that are not in the store, each once, in the order of arrival."""
-        outcomes = {arrival.outcome.capture_id: arrival.outcome for arrival in reversed(arrivals)}
-        known = _known(connection, outcomes)
-        return [outcome for capture_id, outcome in reversed(outcomes.items()) if capture_id not in known]
 
     def set_meta(self, key: str, value: str) -> None:
         """Keep one word about the store itself, for example the sensor id that a folder was given."""
@@ -220,7 +222,7 @@ class DuckDBStore:
     def known(self, capture_ids: Iterable[str]) -> set[str]:
         """Those of the ids that have an outcome."""
         with self._cursor() as cursor:
-            return _known(cursor, capture_ids)
+            return _known(partial(known_between, cursor), capture_ids)
 
     def meta(self, key: str) -> str | None:
         """A word kept by `set_meta`."""
@@ -254,25 +256,21 @@ class DuckDBStore:
                 cursor.close()
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, table: str, batch: pa.Table, roll_up: str = "") -> None:
-    """Append the batch to the table, and with `roll_up` its sums to the roll-up."""
-    if batch.num_rows == 0:
-        return
-    connection.register("batch", batch)
-    try:
-        columns = ", ".join(f'"{name}"' for name in batch.column_names)
-        connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM batch")
-        if roll_up:
-            connection.execute(roll_up.format(rows="batch"))
-    finally:
-        connection.unregister("batch")
+def _unknown(appender: Appender, arrivals: Sequence[Arrival]) -> list[Outcome]:
+    """Outcomes that are not in the store, each once, in the order of arrival."""
+    outcomes = {arrival.outcome.capture_id: arrival.outcome for arrival in reversed(arrivals)}
+    known = _known(appender.known_between, outcomes)
+    return [outcome for capture_id, outcome in reversed(outcomes.items()) if capture_id not in known]
 
 
-def _known(connection: duckdb.DuckDBPyConnection, capture_ids: Iterable[str]) -> set[str]:
+def _known(look: Callable[[Sequence[str]], set[str]], capture_ids: Iterable[str]) -> set[str]:
     """Ids that are in the store, looked up in a few narrow ranges of the time that ids begin with."""
+    asked = list(capture_ids)
+    if not asked or _within_a_day(min(asked), max(asked)):
+        return look(asked) if asked else set()
     timed: dict[int, list[str]] = {}
     other: list[str] = []
-    for capture_id in capture_ids:
+    for capture_id in asked:
         if _TIMED_ID.fullmatch(capture_id):
             timed.setdefault(int(capture_id[:12], 16), []).append(capture_id)
         else:
@@ -280,37 +278,12 @@ def _known(connection: duckdb.DuckDBPyConnection, capture_ids: Iterable[str]) ->
     groups = [other] if other else []
     for first, last in runs(timed, gap=_DAY):
         groups.append([capture_id for at, ids in timed.items() if first <= at <= last for capture_id in ids])
-    known: set[str] = set()
-    for group in groups:
-        known |= _known_between(connection, group)
-    return known
+    return set().union(*map(look, groups))
 
 
-def _known_between(connection: duckdb.DuckDBPyConnection, capture_ids: list[str]) -> set[str]:
-    connection.register("asked", pa.table({"capture_id": pa.array(capture_ids, pa.string())}))
-    try:
-        found = connection.execute(
-            "SELECT capture_id FROM outcome SEMI JOIN asked USING (capture_id) WHERE capture_id BETWEEN ? AND ?",
-            [min(capture_ids), max(capture_ids)],
-        ).fetchall()
-    finally:
-        connection.unregister("asked")
-    return {capture_id for (capture_id,) in found}
-
-
-def _keep_positions(connection: duckdb.DuckDBPyConnection, arrivals: Sequence[Arrival]) -> None:
-    latest = {(arrival.position.source, arrival.position.partition): arrival for arrival in arrivals}
-    kept = list(latest.values())
-    batch = pa.table(
-        {
-            "source": pa.array([arrival.position.source for arrival in kept], pa.string()),
-            "partition": pa.array([arrival.position.partition for arrival in kept], pa.string()),
-            "offset": pa.array([arrival.position.offset for arrival in kept], pa.int64()),
-            "mark": pa.array([arrival.position.mark for arrival in kept], pa.string()),
-            "capture_id": pa.array([arrival.outcome.capture_id for arrival in kept], pa.string()),
-        }
-    )
-    _insert(connection, "position_log", batch)
+def _within_a_day(first: str, last: str) -> bool:
+    both = _TIMED_ID.fullmatch(first) and _TIMED_ID.fullmatch(last)
+    return bool(both) and int(last[:12], 16) - int(first[:12], 16) <= _DAY
 
 
 _DROP_REPLACED_POSITIONS = """

@@ -31,10 +31,10 @@ def schema_version(connection: duckdb.DuckDBPyConnection) -> int:
         return 0
     if "meta" not in tables:
         raise StoreUnusable("this DuckDB file holds other tables and is no Katydid store; choose another place")
-    row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
-    if row is None:
+    found = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchall()
+    if not found:
         raise StoreUnusable("this store does not say its schema version: it is damaged or no Katydid store")
-    return int(row[0])
+    return int(found[0][0])
 
 
 def migrate(

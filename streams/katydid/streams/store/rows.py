@@ -38,9 +38,12 @@ from katydid.models.outcome import (
     Verdict,
 )
 from katydid.sensors.capture import Clock, ClockSource, Fact, Kind, Place, ZoneSource
+from katydid.streams.sink import Arrival
 
 NS = pa.timestamp("ns")
 """Times lie in the tables as UTC without a zone; answers carry the zone (`columns.UTC_NS`)."""
+
+_TEXT = pa.string()
 
 T = TypeVar("T")
 Row = Mapping[str, object]
@@ -120,38 +123,62 @@ DETECTION_COLUMNS: tuple[_Column, ...] = (
 )
 
 
+def _schema(columns: Sequence[_Column]) -> pa.Schema:
+    return pa.schema([(column.name, column.type) for column in columns])
+
+
+POSITION_SCHEMA = pa.schema(
+    [
+        ("source", pa.string()),
+        ("partition", pa.string()),
+        ("offset", pa.int64()),
+        ("mark", pa.string()),
+        ("capture_id", pa.string()),
+    ]
+)
+ARROW_SCHEMAS: Mapping[str, pa.Schema] = {
+    "outcome": _schema(OUTCOME_COLUMNS),
+    "detection": _schema(DETECTION_COLUMNS),
+    "position_log": POSITION_SCHEMA,
+}
+"""What is appended to each table."""
+
+
 class _Absent:
     """Stands for a record that is None: every field of it is None."""
 
-    def __getattr__(self, name: str) -> None:
-        return None
-
 
 _ABSENT = _Absent()
+# As attributes that are there: a `__getattr__` would cost fifteen times as much for each cell.
+vars(_ABSENT).update({column.field: None for column in (*OUTCOME_COLUMNS, *DETECTION_COLUMNS)})
 _encoder = msgspec.json.Encoder()
+
+Records = Mapping[str, Sequence[object]]
 
 
 def outcome_table(outcomes: Sequence[Outcome]) -> pa.Table:
     """The rows of table `outcome`, in the order of OUTCOME_COLUMNS."""
-    records: dict[str, Sequence[object]] = {
+    records: Records = {
         "outcome": outcomes,
         "clock": [outcome.clock for outcome in outcomes],
         "effort": [outcome.effort for outcome in outcomes],
         "place": [outcome.place or _ABSENT for outcome in outcomes],
     }
-    special: dict[str, list[object]] = {
-        "clock_flags": [",".join(outcome.clock.flags) for outcome in outcomes],
-        "n_detections": [len(outcome.detections) for outcome in outcomes],
+    special = {
+        "clock_flags": _array([",".join(outcome.clock.flags) for outcome in outcomes], pa.string()),
+        "n_detections": pa.array([len(outcome.detections) for outcome in outcomes], pa.int32()),
     }
     return _table(OUTCOME_COLUMNS, records, special)
 
 
-def detection_table(outcomes: Sequence[Outcome]) -> pa.Table:
-    """The rows of table `detection`, in the order of DETECTION_COLUMNS."""
-    pairs = [(outcome, detection) for outcome in outcomes for detection in outcome.detections]
-    detections = [detection for _, detection in pairs]
-    records: dict[str, Sequence[object]] = {
-        "outcome": [outcome for outcome, _ in pairs],
+def detection_table(outcomes: Sequence[Outcome], table: pa.Table | None = None) -> pa.Table:
+    """The rows of table `detection`, in the order of DETECTION_COLUMNS.
+
+    What a detection repeats of its outcome is copied from `table`, the outcomes' own rows, where it is given.
+    """
+    owners = [place for place, outcome in enumerate(outcomes) for _ in outcome.detections]
+    detections = [detection for outcome in outcomes for detection in outcome.detections]
+    records: Records = {
         "detection": detections,
         "taxon": [detection.taxon or _ABSENT for detection in detections],
         "span": [detection.span or _ABSENT for detection in detections],
@@ -159,47 +186,70 @@ def detection_table(outcomes: Sequence[Outcome]) -> pa.Table:
         "context": [detection.context or _ABSENT for detection in detections],
         "decision": [detection.decision for detection in detections],
     }
-    return _table(DETECTION_COLUMNS, records, {})
+    of_outcome = (
+        (outcome_table(outcomes) if table is None else table).select(_REPEATED).take(pa.array(owners, pa.int32()))
+    )
+    repeated = dict(zip(_REPEATED, of_outcome.combine_chunks().columns, strict=True))
+    return _table(DETECTION_COLUMNS, records, repeated)
 
 
-def _table(
-    columns: Sequence[_Column], records: Mapping[str, Sequence[object]], special: Mapping[str, list[object]]
-) -> pa.Table:
-    arrays = []
-    for column in columns:
-        # A column at a time: a tuple per row would wake the garbage collector, which costs more than all of this.
-        cells = special.get(column.name) or list(map(attrgetter(column.field), records[column.of]))
-        arrays.append(_json_array(cells, column.hole) if column.json else _array(cells, column.type))
+_REPEATED = [column.name for column in DETECTION_COLUMNS if column.of == "outcome"]
+
+
+def position_table(arrivals: Sequence[Arrival]) -> pa.Table:
+    """The rows of `position_log`: of each partition's positions the last."""
+    latest = {(arrival.position.source, arrival.position.partition): arrival for arrival in arrivals}
+    positions = [arrival.position for arrival in latest.values()]
+    ids = [arrival.outcome.capture_id for arrival in latest.values()]
+    columns = [list(map(attrgetter(name), positions)) for name in ("source", "partition", "offset", "mark")]
+    kinds = POSITION_SCHEMA.types
+    return pa.Table.from_arrays(list(map(_array, (*columns, ids), kinds)), schema=POSITION_SCHEMA)
+
+
+def _table(columns: Sequence[_Column], records: Records, made: Mapping[str, pa.Array]) -> pa.Table:
+    arrays = [made[column.name] if column.name in made else _cells(column, records[column.of]) for column in columns]
     return pa.Table.from_arrays(arrays, names=[column.name for column in columns])
 
 
+def _cells(column: _Column, records: Sequence[object]) -> pa.Array:
+    # A column at a time: a tuple per row would wake the garbage collector, which costs more than all of this.
+    cells = list(map(attrgetter(column.field), records))
+    return _json_array(cells, column.hole) if column.json else _array(cells, column.type)
+
+
 def _array(values: Sequence[object], kind: pa.DataType) -> pa.Array:
+    if values and (values[0] is None or kind == _TEXT) and values.count(values[0]) == len(values):
+        return pa.repeat(pa.scalar(_speakable(values[0]), kind), len(values))
     try:
-        return pa.array(values, kind)
+        return pa.array(values, pa.int64()).view(NS) if kind == NS else pa.array(values, kind)
     except UnicodeEncodeError:
         return pa.array([_speakable(value) for value in values], kind)
 
 
 def _json_array(values: Sequence[object], hole: bytes) -> pa.Array:
     """JSON text of each value as an Arrow array of strings, made without a Python object per row: the encoder writes
-    all values into one buffer, a line each, and the line breaks become the array's offsets."""
+    all values into one buffer, one after another."""
     if not any(values):
-        return pa.array([None if value is None else "[]" for value in values], pa.string())
+        return _array([None if value is None else "[]" for value in values], _TEXT)
     try:
-        lines = _encoder.encode_lines(values)
+        text, ends = _encoded(values)
     except UnicodeEncodeError:
-        lines = _encoder.encode_lines([_plain(msgspec.to_builtins(value)) for value in values])
-    if hole and hole in lines:
-        lines = _encoder.encode_lines([_plain(msgspec.to_builtins(value)) for value in values])
-    buffer = np.frombuffer(lines, np.uint8)
-    breaks = np.flatnonzero(buffer == _BREAK)
-    offsets = np.zeros(len(values) + 1, np.int32)
-    offsets[1:] = breaks - np.arange(len(values))
-    texts = pa.StringArray.from_buffers(len(values), pa.py_buffer(offsets), pa.py_buffer(buffer[buffer != _BREAK]))
+        text, ends = _encoded([_plain(msgspec.to_builtins(value)) for value in values])
+    if hole and hole in text:
+        text, ends = _encoded([_plain(msgspec.to_builtins(value)) for value in values])
+    buffers = pa.py_buffer(np.asarray(ends, np.int32)), pa.py_buffer(text)
+    texts = pa.StringArray.from_buffers(len(values), *buffers)
     return pc.if_else(pc.equal(texts, "null"), None, texts) if None in values else texts
 
 
-_BREAK = ord("\n")
+def _encoded(values: Sequence[object]) -> tuple[bytearray, list[int]]:
+    """The JSON of all values in one buffer, and where each begins and the last ends."""
+    text, ends = bytearray(), [0]
+    write, note = _encoder.encode_into, ends.append
+    for value in values:
+        write(value, text, -1)
+        note(len(text))
+    return text, ends
 
 
 def _plain(value: object) -> object:
