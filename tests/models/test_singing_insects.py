@@ -111,3 +111,10 @@ def test_noise_is_not_taken_for_an_insect(shared_data: Path, model: Model, bundl
     assert spec is not None
     away = [each.noise or (each.distance or 0.0) > spec.reject_above for each in results]
     assert sum(away) >= 0.9 * len(results)
+
+
+def test_the_documentation_gives_the_figures_of_the_card(bundle: Bundle) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "models" / "singing-insects.md").read_text(encoding="utf-8")
+    rows = [line for line in bundle.read("card.md").decode().splitlines() if line.startswith("| ")]
+    assert len(rows) >= 30
+    assert [row for row in rows if row not in page] == []

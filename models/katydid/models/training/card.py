@@ -28,7 +28,9 @@ Held-out recordings, species by species:
 - Crickets and cicadas come from two archives. Some of what tells the orders and genera apart may be the recorder.
 - Most errors lie inside *Platypleura*, whose species sing alike. Believe the genus there.
 - Close recordings of one insect. Choruses, distance and other recorders are harder than what was measured here.
-- Species outside the list are not all turned away: a related stranger is often given a known genus.
+- Species outside the list are seldom turned away: a related stranger is given a known genus, often a known species. A
+  frog that whistles near 3 kHz (spring peeper) was taken for *Oecanthus pellucens*, at a probability that calls for
+  review.
 
 **Not for** deciding on rarities, on pests or on protected species without a person who listens.
 """

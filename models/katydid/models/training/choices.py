@@ -48,20 +48,19 @@ def fit_temperature(folds: Sequence[HeldOut]) -> float:
 
 
 def accept_threshold(folds: Sequence[HeldOut], temperature: float) -> float:
-    """The least threshold at which species, named at or above it, are right in PRECISION of the windows.
+    """The least threshold at which species, named at or above it, are right in PRECISION of the recordings.
 
-    Windows in which noise or a provisional species comes first name no species and do not count.
+    A recording counts by its surest window, since a runtime answers for an event by its best second. Recordings whose
+    surest window is noise or a provisional species name no species and do not count.
     """
-    confidence, right, weight = [], [], []
+    confidence, right = [], []
     for held, said in _each(folds):
-        named = np.array([names_a_species(name) for name in held.classes])
         probability = softmax(said.logits / temperature)
-        first = probability.argmax(axis=1)
-        counts = named[first]
-        confidence.append(probability.max(axis=1)[counts])
-        right.append(np.array(held.classes)[first[counts]] == said.label)
-        weight.append(np.full(int(counts.sum()), 1.0 / len(first)))
-    return _threshold(np.concatenate(confidence), np.concatenate(right), np.concatenate(weight))
+        window, first = np.unravel_index(int(probability.argmax()), probability.shape)
+        if names_a_species(held.classes[first]):
+            confidence.append(float(probability[window, first]))
+            right.append(held.classes[first] == said.label)
+    return _threshold(np.array(confidence), np.array(right, dtype=bool))
 
 
 def distance_bound(folds: Sequence[HeldOut]) -> float:
@@ -74,12 +73,13 @@ def distance_bound(folds: Sequence[HeldOut]) -> float:
     return float(np.quantile(surest, 1.0 - KNOWN_REJECTED))
 
 
-def _threshold(confidence: NDArray[np.float64], right: NDArray[np.bool_], weight: NDArray[np.float64]) -> float:
+def _threshold(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+    """The lowest confidence at and above which PRECISION are right; 1 where there is none."""
     order = np.argsort(-confidence, kind="stable")
-    precision = np.cumsum(right[order] * weight[order]) / np.cumsum(weight[order])
+    precision = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     enough = np.flatnonzero(precision >= PRECISION)
-    # Rounded up, so that the threshold printed is one that holds.
-    return float(np.ceil(confidence[order][enough[-1]] * 1000) / 1000) if len(enough) else 1.0
+    # Rounded down, so that the recording at the threshold stays above it.
+    return float(np.floor(confidence[order][enough[-1]] * 1000) / 1000) if len(enough) else 1.0
 
 
 def names_a_species(name: str) -> bool:

@@ -27,6 +27,8 @@ class Row:
     probability: float
     distance: float
     """Both at the recording's surest window, as `katydid run` judges an event by its best second."""
+    mean_distance: float
+    """Over all its windows, as `katydid evaluate` ranks recordings."""
     window: str
     """The class that comes first at that window."""
 
@@ -89,6 +91,7 @@ def _row(held: HeldOut, said: Said, temperature: float) -> Row:
         noise=held.classes[int(mean.argmax())] == NOISE,
         probability=float(probability[surest, taxa].max()),
         distance=float(said.distance[surest]),
+        mean_distance=float(said.distance.mean()),
         window=held.classes[taxa[int(probability[surest, taxa].argmax())]],
     )
 
@@ -138,7 +141,7 @@ def _unheard(rows: Sequence[Row], choices: Choices) -> list[str]:
         _line(
             "AUROC, known against unheard species, by distance",
             insects,
-            lambda some: _auroc(some, lambda r: -r.distance),
+            lambda some: _auroc(some, lambda r: -r.mean_distance),
         ),
         _line("AUROC, the same, by top probability", insects, lambda some: _auroc(some, lambda r: r.probability)),
         _line(
