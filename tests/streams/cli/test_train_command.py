@@ -35,7 +35,7 @@ def test_evaluate_prints_each_figure_with_its_interval_and_how_many_it_rests_on(
     assert run_command(["evaluate", str(songs), "--labels", str(songs / "labels.csv")]) == 0
     shown = capsys.readouterr().out
     assert "singing-insects" in shown
-    assert "2 of 2 species that it has, 1 of species that it does not have" in shown
+    assert "2 known (2 of its species), 1 unheard (1 that it does not have)" in shown
     for figure in ("top-1", "macro recall", "genus right", "AUROC known/unheard, distance"):
         assert any(line.strip().startswith(figure) and " to " in line for line in shown.splitlines()), figure
     assert "2 / 1" in shown

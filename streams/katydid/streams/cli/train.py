@@ -11,6 +11,7 @@ from rich.table import Table
 
 from katydid.models.errors import MissingExtra
 from katydid.models.evaluation import Evaluation, evaluate_bundle
+from katydid.models.labelled import name_key
 from katydid.models.library import default_library
 from katydid.models.metrics import Interval
 from katydid.streams.cli.screen import console, note, safe
@@ -80,10 +81,11 @@ def evaluate(
 def _show(result: Evaluation) -> None:
     known, unheard = result.known, result.unheard
     screen = console()
+    own = len({each.known.name for each in known if each.known})
+    others = len({name_key(each.labelled.label) for each in unheard})
     screen.print(
-        f"{safe(result.model)} on {len(result.judged)} recordings: {len(known)} of "
-        f"{len({each.known.name for each in known if each.known})} species that it has, "
-        f"{len(unheard)} of species that it does not have"
+        f"{safe(result.model)} on {len(result.judged)} recordings: {len(known)} known ({own} of its species), "
+        f"{len(unheard)} unheard ({others} that it does not have)"
     )
     table = Table("figure", "value", "95 % by group", "n", "groups", box=None, pad_edge=False)
     groups = len({each.labelled.group for each in known})
