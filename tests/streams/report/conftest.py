@@ -133,6 +133,12 @@ def heard(
     )
 
 
+def without_a_time(outcome: Outcome, *, sensor: str = "trap-7") -> Outcome:
+    """The outcome of a file that says nothing about time: all there is, is the file's date."""
+    clock = Clock(source=ClockSource.FILE_DATE, zone_source=ZoneSource.RECORDED, flags=("no_reading",))
+    return msgspec.structs.replace(outcome, clock=clock, sensor_id=sensor)
+
+
 def seen(name: str = "Apis mellifera", score: float = 0.7, box: Box | None = None) -> Detection:
     """One detection in a frame."""
     return msgspec.structs.replace(heard(name, score), span=None, box=box, model="inat-insect-1")

@@ -18,7 +18,7 @@ from katydid.streams.report.text import duration, visible, zone_of
 from katydid.streams.store import DuckDBStore, OutcomeFilter
 from katydid.streams.stretches import stretches
 
-from .conftest import DUSK, NS, Scene, heard, seen
+from .conftest import DUSK, NS, Scene, heard, seen, without_a_time
 
 Keep = Callable[[Sequence[Outcome]], DuckDBStore]
 DAY = 86_400 * NS
@@ -85,10 +85,17 @@ def test_clocks_that_cannot_be_right_stay_out_of_the_time_line(scene: Scene, kee
     lost = scene.outcome(file, [heard()], at=3600 * NS)
     lost = msgspec.structs.replace(lost, clock=msgspec.structs.replace(lost.clock, flags=("before_2000",)))
     found = findings.find(keep([lost, scene.outcome(file, [heard()])]))
-    assert found.undated == 1
+    assert (found.impossible, found.timeless, found.undated) == (1, 0, 1)
     assert found.first == DUSK
     assert found.species[0].detections == 2
     assert found.species[0].first == DUSK + 2 * NS
+
+
+def test_captures_without_a_time_of_their_own_are_no_impossible_clocks(scene: Scene, keep: Keep) -> None:
+    found = findings.find(keep([without_a_time(scene.outcome(scene.recording(), [heard()]), sensor="attic")]))
+    assert (found.impossible, found.timeless) == (0, 1)
+    assert (found.seconds, found.first, found.seconds_at) == (6.0, None, {})
+    assert [sensor.sensor_id for sensor in found.sensors] == ["attic"]
 
 
 def test_labels_that_are_no_organism_stand_apart(scene: Scene, keep: Keep) -> None:

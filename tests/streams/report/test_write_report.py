@@ -22,7 +22,7 @@ from katydid.streams.report import page as page_module
 from katydid.streams.report import write_report
 from katydid.streams.store import DuckDBStore
 
-from .conftest import DUSK, NS, Scene, heard, seen
+from .conftest import DUSK, NS, Scene, heard, seen, without_a_time
 
 Keep = Callable[[Sequence[Outcome]], DuckDBStore]
 HOUR = 3600 * NS
@@ -93,6 +93,31 @@ def test_nothing_found_is_effort_and_said_so(scene: Scene, keep: Keep, tmp_path:
     reader = read(write_report(store, tmp_path / "r.html", root=scene.root))
     assert "No species was found. This is effort all the same: 24 recordings, 4 min of sound" in reader.text
     assert "audio" not in reader.tags
+
+
+def test_effort_without_a_time_is_told_in_words(scene: Scene, keep: Keep, tmp_path: Path) -> None:
+    store = keep([without_a_time(scene.outcome(scene.recording(), [heard()]))])
+    text = read(write_report(store, tmp_path / "r.html", root=scene.root, credits=(), title="Attic", now=NOW)).text
+    assert "1 recording, 6 s of sound · 1 sensor" in text
+    assert "1 capture said nothing about time" in text
+    assert "None of it has a time that can be used" in text
+    assert "Nothing was recorded" not in text
+    assert "Impossible clocks" not in text
+    assert "without a time · trap-7" in text
+    assert f"{datetime.fromtimestamp(DUSK // NS, UTC):%Y-%m-%d}" not in text.replace("2025-07-16", "")
+
+
+def test_captures_without_a_time_are_told_beside_the_strip(scene: Scene, keep: Keep, tmp_path: Path) -> None:
+    file = scene.recording()
+    wrong = scene.outcome(file, at=3600 * NS)
+    wrong = msgspec.structs.replace(wrong, clock=msgspec.structs.replace(wrong.clock, flags=("before_2000",)))
+    lost = without_a_time(scene.outcome(file, at=DUSK + HOUR), sensor="attic")
+    store = keep([scene.outcome(file, [heard()]), wrong, lost])
+    page = read(write_report(store, tmp_path / "r.html", root=scene.root, credits=(), title="Attic", now=NOW))
+    assert "1 capture had a clock that cannot be right" in page.text
+    assert "1 capture said nothing about time" in page.text
+    assert "2 more captures without a time that can be used are counted above, and not drawn" in page.text
+    assert "What 1 sensor recorded" in (tmp_path / "r.html").read_text("utf-8")
 
 
 def test_an_empty_store_gives_a_page_that_says_so(keep: Keep, tmp_path: Path) -> None:

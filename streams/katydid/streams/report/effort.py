@@ -12,6 +12,7 @@ from markupsafe import Markup
 from katydid.streams.report import svg
 from katydid.streams.report.colour import ACCENT, INK, LINE, MUTED, REFUSED
 from katydid.streams.report.findings import QUARTER_S, SensorEffort
+from katydid.streams.report.text import count
 
 LEFT, WIDTH, TOP, ROW, BAR = 150.0, 732.0, 8.0, 26.0, 18.0
 EMPTY = "#a9cfc3"
@@ -61,7 +62,8 @@ class _Bins:
 
 
 def strip(sensors: tuple[SensorEffort, ...], zone: tzinfo) -> Strip | None:
-    """The strip of all sensors; None where nothing was recorded."""
+    """The strip of all sensors with a time; None where there is none."""
+    sensors = tuple(sensor for sensor in sensors if any(_parts(sensor).values()))
     quarters = [quarter for sensor in sensors for part in _parts(sensor).values() for quarter in part]
     if not quarters:
         return None
@@ -71,7 +73,7 @@ def strip(sensors: tuple[SensorEffort, ...], zone: tzinfo) -> Strip | None:
     rows = [_row(sensor, bins, TOP + number * ROW, wide) for number, sensor in enumerate(shown)]
     bottom = TOP + len(shown) * ROW
     parts = [svg.hatch("missing", "#c3ccc7"), *(part for row, _ in rows for part in row), *_axis(bins, bottom, wide)]
-    label = f"What {len(shown)} sensors recorded, in columns of {bins.words}"
+    label = f"What {count(len(shown), 'sensor')} recorded, in columns of {bins.words}"
     return Strip(
         figure=svg.drawing(parts, WIDTH, bottom + 24, label, "strip"),
         column=bins.words,

@@ -18,7 +18,7 @@ from katydid.models.outcome import Detection, Outcome
 from katydid.streams.media import frames
 from katydid.streams.media.finder import Lost, MediaFinder
 from katydid.streams.report import figures, originals, sound, svg
-from katydid.streams.report.findings import Species
+from katydid.streams.report.findings import UNDATED, Species
 from katydid.streams.report.text import NS
 from katydid.streams.store.protocol import Store
 
@@ -32,8 +32,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What is said of one detection under its picture."""
 
     detection_id: str
-    at: int
-    """UTC, nanoseconds, of the detection itself."""
+    at: int | None
+    """UTC, nanoseconds, of the detection itself; None: its capture has no time, or none that can be right."""
     sensor_id: str
     file: str
     score: float
@@ -208,13 +208,14 @@ def number_of(detection: Detection) -> str:
 def facts_of(outcome: Outcome, detection: Detection) -> Facts:
     """What the page says of a detection in words."""
     into = detection.span.start_s if detection.span else 0.0
+    dated = UNDATED.isdisjoint(outcome.clock.flags)
     others = tuple(
         (other.taxon.name, other.score if other.probability is None else other.probability)
         for other in detection.alternatives[:3]
     )
     return Facts(
         detection_id=detection.detection_id,
-        at=outcome.captured_at + round(into * NS),
+        at=outcome.captured_at + round(into * NS) if dated else None,
         sensor_id=outcome.sensor_id,
         file=outcome.file,
         score=detection.score,

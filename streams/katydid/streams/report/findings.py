@@ -39,8 +39,12 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
-UNDATED = frozenset({"before_2000", "in_future", "no_reading"})
-"""Flags of a clock that cannot be right: such captures count, and stay out of everything drawn over time."""
+IMPOSSIBLE = frozenset({"before_2000", "in_future"})
+"""Flags of a time that cannot be right."""
+TIMELESS = "no_reading"
+"""The flag of a capture that says nothing about time itself: all there is, is the date of its file."""
+UNDATED = IMPOSSIBLE | {TIMELESS}
+"""Captures with any of these flags count, and stay out of everything drawn over time."""
 
 
 class Species(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +96,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SensorEffort(msgspec.Struct, frozen=True, kw_only=True):
-    """What one sensor recorded, per quarter hour since 1970 (UTC)."""
+    """What one sensor recorded, per quarter hour since 1970 (UTC); nothing where none of its captures has a time."""
 
     sensor_id: str
     identified: dict[int, int]
@@ -114,8 +118,10 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     first: int | None
     last: int | None
     """UTC, nanoseconds: the last capture's start."""
-    undated: int
-    """Captures whose clock cannot be right: they take no part in what is drawn over time."""
+    timeless: int
+    """Captures without a time of their own: they take no part in what is drawn over time."""
+    impossible: int
+    """Captures whose clock says what cannot be right: neither do they."""
     zones: dict[str, int]
     """Zone → captures, most frequent first."""
     zone_sources: dict[str, int]
@@ -136,6 +142,11 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def detections(self) -> int:
         return sum(row.detections for row in self.species)
+
+    @property
+    def undated(self) -> int:
+        """Captures that count, and are not drawn over time."""
+        return self.timeless + self.impossible
 
     @property
     def total_captures(self) -> int:
@@ -239,7 +250,7 @@ class _Tally:
         self.frames = 0
         self.first: int | None = None
         self.last: int | None = None
-        self.undated = 0
+        self.timeless = self.impossible = 0
         self._undated_ids: set[str] = set()
         self.words: dict[str, Counter[str]] = defaultdict(Counter)
         self.places: Counter[tuple[float, float]] = Counter()
@@ -253,16 +264,19 @@ class _Tally:
     def add_outcomes(self, table: pa.Table) -> None:
         if table.num_rows == 0:
             return
-        flags = words(table, "clock_flags")
-        dated = np.array([UNDATED.isdisjoint(flag.split(",")) for flag in flags])
-        ids = table.column("capture_id").filter(pa.array(~dated)).to_pylist()
-        self._undated_ids = set(ids)
-        self.undated += len(ids)
+        flags = [frozenset(some.split(",")) for some in words(table, "clock_flags")]
+        dated = np.array([UNDATED.isdisjoint(some) for some in flags])
+        self._undated_ids = set(table.column("capture_id").filter(pa.array(~dated)).to_pylist())
+        timeless = sum(TIMELESS in some for some in flags)
+        self.timeless += timeless
+        self.impossible += len(flags) - int(dated.sum()) - timeless
         self.first, self.last = _widened(self.first, self.last, integers(table, "captured_at")[dated])
         self.captures.update(counted(words(table, "status")))
         for name in ("clock_zone", "clock_zone_source", "clock_source", "ran", "settings_digest", "katydid_version"):
             self.words[name].update(counted(words(table, name)))
-        self.words["clock_flags"].update(flag for some in flags for flag in some.split(",") if flag)
+        self.words["clock_flags"].update(flag for some in flags for flag in some if flag)
+        for sensor in unique(table, "sensor_id")[0]:
+            self.sensors.setdefault(sensor, defaultdict(Counter))  # Also one without a single time.
         self._add_effort(table)
         self._add_times(table.filter(pa.array(dated)))
         self._add_places(table)
@@ -349,15 +363,7 @@ class _Tally:
     def findings(self) -> Findings:
         species = [_species(taxon_id, sums) for taxon_id, sums in self.species.items()]
         species.sort(key=lambda row: (not row.is_organism, -row.accepted, -row.detections, row.name))
-        refusals = [
-            Refusal(
-                reason=reason,
-                captures=sum(messages.values()),
-                message=messages.most_common(1)[0][0],
-                files=tuple(files),
-            )
-            for reason, (messages, files) in self.refusals.items()
-        ]
+        refusals = [_refusal(reason, messages, files) for reason, (messages, files) in self.refusals.items()]
         return Findings(
             species=tuple(species),
             captures=dict(self.captures),
@@ -366,7 +372,8 @@ class _Tally:
             frames=self.frames,
             first=self.first,
             last=self.last,
-            undated=self.undated,
+            timeless=self.timeless,
+            impossible=self.impossible,
             zones=dict(self.words["clock_zone"].most_common()),
             zone_sources=dict(self.words["clock_zone_source"].most_common()),
             clock_sources=dict(self.words["clock_source"].most_common()),

@@ -218,7 +218,7 @@ def _sun_words(found: Findings, place: Place | None, sun: SunTimes | None) -> st
             "Give --lat and --lon to have them."
         )
     if not found.seconds_at and not found.frames_at:
-        return "Sunrise and sunset are not drawn: no capture has a time."
+        return "Sunrise and sunset are not drawn: no capture has a time that can be used."
     if sun is None:
         return "The sun neither rose nor set there on these dates."
     several = " (of the place with the most captures)" if len(found.places) > 1 else ""
@@ -263,12 +263,15 @@ def _notes(found: Findings, zone_name: str, uncalibrated: tuple[str, ...]) -> li
     if assumed := found.zone_sources.get("assumed", 0):
         words = f"{count(assumed, 'capture')} came without a time zone: the computer's was assumed. Hours may be off."
         notes.append(Note(head="Time zone assumed.", words=words))
-    if found.undated:
-        words = f"{count(found.undated, 'capture')} had a clock that cannot be right: counted, but not drawn over time."
+    if found.impossible:
+        words = f"{count(found.impossible, 'capture')} had a clock that cannot be right: counted, not drawn over time."
         notes.append(Note(head="Impossible clocks.", words=words))
-    if by_file := found.clock_sources.get("file_date", 0):
-        words = f"{count(by_file, 'capture')} said nothing about time: the date of the file was taken."
-        notes.append(Note(head="File dates.", words=words))
+    if found.timeless:
+        words = (
+            f"{count(found.timeless, 'capture')} said nothing about time: counted, not drawn over time. "
+            "The table of detections has the date of the file."
+        )
+        notes.append(Note(head="No time of their own.", words=words))
     if unexpected := sum(row.unexpected for row in found.species):
         words = f"{count(unexpected, 'detection')} not expected there in that week: kept, flagged, worth a look."
         notes.append(Note(head="Unexpected here.", words=words))
