@@ -20,6 +20,7 @@ from katydid.models import bundle_files
 from katydid.models.bundle import Bundle, open_bundle, write_bundle
 from katydid.models.engines.placeholder import placeholder_bundle
 from katydid.models.errors import BundleError
+from katydid.models.library import Library
 from katydid.models.manifest import BirdNetFrontEnd, BundleKind, LogMelFrontEnd
 
 
@@ -171,6 +172,27 @@ def test_names_that_leave_the_bundle_are_refused_everywhere(bundle: Bundle, tmp_
 def test_a_zip_with_a_name_that_leaves_it_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"'\.\./out' is no name"):
         open_bundle(zipped(bundle, tmp_path / "bundle.zip", extra={"../out": b"x"}))
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "/elsewhere", "a/b", "..", "", "UPPER", "two words", "x\n"])
+def test_a_bundle_whose_own_name_would_lead_elsewhere_is_refused_and_nothing_is_written(
+    bundle: Bundle, tmp_path: Path, name: str
+) -> None:
+    edit_manifest(bundle, name=name)
+    library = Library([tmp_path / "models" / "mine"])
+    with pytest.raises(BundleError, match="is no name for a bundle"):
+        library.add(bundle.path)
+    assert not (tmp_path / "models").exists() and not (tmp_path / "elsewhere").exists()
+
+
+def test_an_array_that_claims_more_than_there_is_memory_is_refused(tmp_path: Path) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (1 << 57,)})
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("huge.npy", header.getvalue())
+    with pytest.raises(BundleError, match="cannot be read without trusting it"):
+        with_arrays(tmp_path, data.getvalue()).arrays()
 
 
 def test_a_zip_with_two_files_of_one_name_is_refused(bundle: Bundle, tmp_path: Path) -> None:

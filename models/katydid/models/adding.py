@@ -7,14 +7,13 @@ outputs outside 0..1 are one choice (softmax) or many (sigmoid). Nothing of that
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from katydid.models.bundle import Bundle, write_bundle
+from katydid.models.bundle import NAME, Bundle, write_bundle
 from katydid.models.engines import Engine, Port, open_engine
 from katydid.models.errors import ConversionError, EngineError
 from katydid.models.foreign_labels import read_foreign_labels
@@ -47,8 +46,6 @@ PIXELS = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
 """What a float image graph takes: 0..1, -1..1, 0..255, or ImageNet's normalisation; as mean and std of pixel / 255."""
-
-_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +104,7 @@ def add_model(
     Raises ConversionError where the graph cannot be taken in or something must be said about it, EngineError where it
     does not run, BundleError where the labels are no list or the bundle is there already (unless `replace`).
     """
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise ConversionError(f"{name!r} is no name for a bundle: lower case letters and digits, joined by hyphens")
     data, engine_name = _read_graph(file)
     words = _read(labels)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -29,6 +30,8 @@ from katydid.models.errors import BundleError
 from katydid.models.labels import read_labels
 from katydid.models.manifest import FORMAT, BundleKind, BundleManifest, Graph, Label
 
+NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+"""What a bundle may be called: the name becomes that of a folder, and a stranger's bundle must not choose where."""
 ARRAYS_FILE = "arrays.npz"
 MAX_ARRAYS_BYTES = 1 << 30
 """Bytes that arrays.npz may unpack to; a front end needs 3 MB, neighbours of 100,000 embeddings 400 MB."""
@@ -97,9 +100,14 @@ def read_manifest(path: Path, raw: bytes) -> BundleManifest:
                 f"{path}: bundle format {version} comes from a later Katydid (this one reads up to {FORMAT}): "
                 "pip install --upgrade katydid"
             )
-        return msgspec.json.decode(raw, type=BundleManifest)
+        manifest = msgspec.json.decode(raw, type=BundleManifest)
     except msgspec.MsgspecError as error:
         raise BundleError(f"{path}: {BUNDLE_FILE} cannot be read ({error}): fetch or build the bundle again") from error
+    if not NAME.fullmatch(manifest.name):
+        raise BundleError(
+            f"{path}: {manifest.name!r} is no name for a bundle: lower case letters and digits, joined by hyphens"
+        )
+    return manifest
 
 
 def write_bundle(
@@ -201,5 +209,5 @@ def _load_arrays(path: Path, data: bytes) -> dict[str, NDArray[np.generic]]:
             raise BundleError(f"{path}: {ARRAYS_FILE} unpacks to more than {MAX_ARRAYS_BYTES >> 20} MiB")
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except UNREADABLE as error:
+    except (*UNREADABLE, MemoryError) as error:  # An array's own header may claim any size.
         raise BundleError(f"{path}: {ARRAYS_FILE} cannot be read without trusting it: {error}") from error
