@@ -237,6 +237,36 @@ def test_what_cannot_be_read_is_refused_or_named_and_the_rest_goes_on(
     assert source.unreadable_folders == ("b/",)
 
 
+def test_what_could_not_be_read_is_told_once_and_tried_again_by_every_later_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "x.jpg")
+    real_open = Path.open
+
+    def no_open(path: Path, *args: object, **options: object) -> object:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "open", no_open)
+    (refused,) = taken(tmp_path)
+    assert refused.capture.refusal == "unreadable: Input/output error"
+    marks = {refused.position}
+    assert list(FolderSource(tmp_path).captures(marks.__contains__)) == []
+    monkeypatch.setattr(Path, "open", real_open)
+    (read,) = FolderSource(tmp_path).captures(marks.__contains__)
+    assert (read.capture.refusal, read.capture.payload) == ("", JPEG + b"x.jpg")
+    assert read.position.partition == refused.position.partition
+
+
+def test_every_empty_file_is_a_capture_of_its_own(tmp_path: Path) -> None:
+    write(tmp_path, "a.wav", "b.wav", "c.jpg", content=b"")
+    found = captures(tmp_path)
+    assert [each.refusal for each in found] == ["empty_file: the file has no bytes"] * 3
+    assert len({each.capture_id for each in found}) == 3
+    shutil.copytree(tmp_path, tmp_path / "moved")
+    moved = captures(tmp_path / "moved", name=tmp_path.name)
+    assert [each.capture_id for each in moved] == [each.capture_id for each in found]
+
+
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are Unicode there")
 @pytest.mark.parametrize("limits", [Limits(), Limits(inline_bytes=100)], ids=["inline", "reference"])
 def test_a_name_that_is_no_utf_8_does_no_harm_downstream(tmp_path: Path, limits: Limits) -> None:

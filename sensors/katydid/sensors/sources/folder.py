@@ -38,6 +38,8 @@ from katydid.sensors.sources.protocol import Position, Taken
 
 RESULTS_SUFFIX = ".katydid"
 _FILE_URL = "file://"
+_UNREADABLE = "unreadable"
+"""The reason of a refusal that another run may not meet again."""
 _PIECE = 1 << 20
 _LOOK_EVERY_S = 2.0
 _REST = 4.0
@@ -211,6 +213,11 @@ class FolderSource:
         if capture is None:
             self.other_files += 1
             return
+        if capture.refusal.startswith(_UNREADABLE):
+            # A card that was pulled, a right that was missing: told once, and tried again by every later run.
+            position = msgspec.structs.replace(position, mark=f"{file.mark}-{_UNREADABLE}")
+            if settled(position):
+                return
         yield Taken(capture=capture, position=position)
 
     def _capture(self, file: _File) -> Capture | None:
@@ -223,8 +230,10 @@ class FolderSource:
                 return None
             check_bytes(file.size, self.limits, kind)
             payload, digest, length = _content(file.path, self.limits.inline_bytes)
+            if not length:  # All empty files have one digest, and each is a capture of its own.
+                return self._refused(file, named, "empty_file: the file has no bytes")
         except OSError as exc:
-            return self._refused(file, named, f"unreadable: {exc.strerror or 'the file cannot be opened'}")
+            return self._refused(file, named, f"{_UNREADABLE}: {exc.strerror or 'the file cannot be opened'}")
         except OverLimit as exc:
             return self._refused(file, named, f"{exc.reason}: {exc}")
         facts = metadata.read(file.path if payload is None else payload, kind, file.path.name)
@@ -373,7 +382,11 @@ def _media_type(path: Path) -> str:
 def _content(path: Path, inline_bytes: int) -> tuple[bytes | None, str, int]:
     """(bytes where they are few, sha256, length) of a file, read once."""
     with path.open("rb") as file:
-        piece = file.read(inline_bytes + 1)
+        # No more is asked for than is there: the buffer for a read is made, and paid for, at the size that is asked.
+        wanted = min(os.fstat(file.fileno()).st_size, inline_bytes) + 1
+        piece = file.read(wanted)
+        if len(piece) == wanted <= inline_bytes:  # It grew meanwhile.
+            piece += file.read(inline_bytes + 1 - wanted)
         digest = hashlib.sha256(piece)
         if len(piece) <= inline_bytes:
             return piece, digest.hexdigest(), len(piece)
