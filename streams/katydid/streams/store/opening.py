@@ -28,8 +28,13 @@ Config = dict[str, str | bool | int | float | list[str]]
 CONFIG: Config = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 """Nothing is ever downloaded."""
 
-LARGE_BYTES = 500_000_000
-"""From this size on automatic checkpoints are made rare, because each takes longer; the host asks for one when idle."""
+MERGES = 8
+"""Most runs of small row groups, each of up to 122,880 rows, that `compact` merges at once: a second or two each."""
+
+FILE_CONFIG: Config = {"checkpoint_threshold": "256MB", "memory_limit": "1GB", "max_vacuum_tasks": 0}
+"""What is written stays in memory until a checkpoint. The store makes its own in pauses (`checkpointing.py`); the
+threshold is the last resort. Checkpoints do not merge row groups: that would take seconds at a time, and ten times the
+work in all."""
 
 
 def connect(path: Path | None, *, read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -41,13 +46,7 @@ def connect(path: Path | None, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     if not read_only:
         _make_folder(path.parent)
     with translated(path):
-        return duckdb.connect(str(path), read_only=read_only, config=_config(path))
-
-
-def _config(path: Path) -> Config:
-    """What is written stays in memory until a checkpoint, so a small store has them often: its memory stays flat."""
-    large = path.is_file() and path.stat().st_size > LARGE_BYTES
-    return {**CONFIG, "checkpoint_threshold": "256MB" if large else "32MB", "memory_limit": "1GB"}
+        return duckdb.connect(str(path), read_only=read_only, config={**CONFIG, **FILE_CONFIG})
 
 
 def _make_folder(folder: Path) -> None:

@@ -198,9 +198,11 @@ _REPEATED = [column.name for column in DETECTION_COLUMNS if column.of == "outcom
 
 def position_table(arrivals: Sequence[Arrival]) -> pa.Table:
     """The rows of `position_log`: of each partition's positions the last."""
-    latest = {(arrival.position.source, arrival.position.partition): arrival for arrival in arrivals}
-    positions = [arrival.position for arrival in latest.values()]
-    ids = [arrival.outcome.capture_id for arrival in latest.values()]
+    if len({arrival.position.partition for arrival in arrivals}) < len(arrivals):
+        latest = {(arrival.position.source, arrival.position.partition): arrival for arrival in arrivals}
+        arrivals = list(latest.values())
+    positions = [arrival.position for arrival in arrivals]
+    ids = [arrival.outcome.capture_id for arrival in arrivals]
     columns = [list(map(attrgetter(name), positions)) for name in ("source", "partition", "offset", "mark")]
     kinds = POSITION_SCHEMA.types
     return pa.Table.from_arrays(list(map(_array, (*columns, ids), kinds)), schema=POSITION_SCHEMA)
