@@ -17,17 +17,19 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import graphs
 import msgspec
 import numpy as np
+import psutil
 import soundfile
 
 HERE = Path(__file__).parent
 CORES = os.cpu_count() or 1
-FRAMES, CLIPS = 240, 300
+FRAMES, CLIPS = 480, 480
 SOUNDSCAPE = HERE.parents[1] / "shared/data/soundscapes/birdnet_soundscape/soundscape.flac"
 
 
@@ -44,23 +46,30 @@ class Timed(msgspec.Struct, frozen=True):
 
 
 def frames(folder: Path) -> tuple[Path, Path, list[str]]:
-    """2 MP JPEG frames (1920 × 1080) of a lit sheet, and the bundle of a B0-sized graph."""
+    """2 MP JPEG frames (1920 × 1080) of a lit sheet, each twice (told apart by a comment), and the bundle of a B0-sized
+    graph."""
     from katydid.models.bundle import write_bundle
     from katydid.models.manifest import ImageInput
     from katydid.sensors.sources.simulated import Night, Station
 
     media = folder / "frames"
     media.mkdir()
-    night = Night(frame_size=(1920, 1080), hours=FRAMES / 30, clip_every_s=1e9)
+    night = Night(frame_size=(1920, 1080), hours=FRAMES / 60, clip_every_s=1e9)
     made = (file for file in Station(night).files() if file.name.endswith("jpg") and file.data)
-    for number, file in zip(range(FRAMES), made, strict=False):
+    for number, file in zip(range(0, FRAMES, 2), made, strict=False):
         (media / f"IMG_{number:05d}.jpg").write_bytes(file.data)
+        (media / f"IMG_{number + 1:05d}.jpg").write_bytes(commented(file.data))
     image = ImageInput(height=224, width=224)
     graph = graphs.b0_like()
     bundle = write_bundle(
         folder / "models" / "b0", manifest("image_classifier", "pixels", image=image), contents(graph)
     )
     return media, bundle.path, [str(bundle.path / "graph.onnx"), str(media), str(CORES)]
+
+
+def commented(jpeg: bytes) -> bytes:
+    """The same picture in a file of another digest: a copy would be identified once."""
+    return jpeg[:2] + b"\xff\xfe\x00\x06copy" + jpeg[2:]
 
 
 def clips(folder: Path) -> tuple[Path, Path, list[str]]:
@@ -135,20 +144,28 @@ def contents(graph: bytes) -> dict[str, bytes]:
 
 
 def ours(media: Path, bundle: Path, out: Path) -> None:
-    """The child: one run of the embedded host."""
+    """The child: one run of the embedded host. CPU time is the whole process's, from the first capture on."""
     import shutil
 
     from katydid.models.library import Library
     from katydid.models.settings import IdentifySettings
-    from katydid.streams.local import RunOptions, run_folder
+    from katydid.streams.local import RunOptions, RunProgress, run_folder
+
+    started: list[float] = []
+
+    def watch(now: RunProgress) -> None:
+        spent = time.process_time()
+        if not started:  # The first call comes a fifth of a second after the first capture.
+            started.append(spent - now.pipeline.cpu_s - now.reader_cpu_s)
+        started[1:] = [spent]
 
     shutil.rmtree(out, ignore_errors=True)
     options = RunOptions(folder=media, out=out, identify=IdentifySettings(region="whole"), media="none")
     library = Library((bundle.parent,))
     progress = run_folder(
-        msgspec.structs.replace(options, models=(bundle.name,)), library=library, watch=lambda p: None, notify=print
+        msgspec.structs.replace(options, models=(bundle.name,)), library=library, watch=watch, notify=print
     ).progress
-    print(progress.pipeline.seen_items, progress.elapsed_s, progress.pipeline.cpu_s + progress.reader_cpu_s)
+    print(progress.pipeline.seen_items, progress.elapsed_s, started[1] - started[0])
 
 
 def timed(command: list[str]) -> Timed:
@@ -164,17 +181,20 @@ def timed(command: list[str]) -> Timed:
 def compete(case: str, rounds: int, folder: Path) -> None:
     make, script, title = CASES[case]
     media, bundle, arguments = make(folder)
-    print(f"\n{title}; {CORES} cores")
-    print(f"{'':8}{'limit /s':>10}{'ours /s':>10}{'ratio':>8}{'limit CPU ms':>14}{'ours CPU ms':>13}")
-    ratios = []
+    print(f"\n{title}; {CORES} cores, load {psutil.getloadavg()[0]:.1f} before")
+    print(f"{'':8}{'limit /s':>10}{'ours /s':>10}{'ratio':>8}{'limit CPU ms':>14}{'ours CPU ms':>13}{'ratio':>8}")
+    ratios, of_cpu = [], []
     for number in range(rounds):
         limit = timed([script, *arguments])
         mine = timed(["pipeline.py", "--child", str(media), str(bundle), str(folder / "out")])
         ratios.append(mine.rate / limit.rate)
         spent = [1000 * each.cpu_s / each.items for each in (limit, mine)]
+        of_cpu.append(spent[0] / spent[1])
         rates = f"{limit.rate:>10.1f}{mine.rate:>10.1f}{ratios[-1]:>8.3f}"
-        print(f"round {number + 1:<2}{rates}{spent[0]:>14.2f}{spent[1]:>13.2f}")
-    print(f"median ratio {statistics.median(ratios):.3f} (aim 0.85)")
+        print(f"round {number + 1:<2}{rates}{spent[0]:>14.2f}{spent[1]:>13.2f}{of_cpu[-1]:>8.3f}", flush=True)
+    print(
+        f"median ratio by the clock {statistics.median(ratios):.3f} (aim 0.85), by CPU {statistics.median(of_cpu):.3f}"
+    )
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from katydid.models.bundle import write_bundle
+from katydid.models.decide import gates
 from katydid.models.engines.placeholder import placeholder_bundle
 from katydid.models.engines.protocol import Arrays, Port, Running
 from katydid.models.errors import BundleError
@@ -36,6 +37,7 @@ from katydid.models.manifest import (
 from katydid.models.model import Model, open_model
 from katydid.models.outcome import Outcome, Status, Verdict
 from katydid.models.settings import GateSettings, IdentifySettings
+from katydid.sensors import images
 from katydid.sensors.capture import Capture, Clock, ClockSource, Kind, MediaRef
 from katydid.sensors.limits import Limits
 
@@ -94,18 +96,19 @@ def scripted(
     kind: BundleKind,
     name: str = "scripted",
     seconds: float = 1.0,
+    side: int = 32,
     activation: Activation = Activation.NONE,
     neighbours: NearestNeighbours | None = None,
     embedding: tuple[float, float] = (1.0, 0.0),
 ) -> Model:
     """A real bundle around a scripted engine; its scores are what the activation makes of `answer`."""
     sound, image = None, None
-    shape: tuple[int, ...] = (32, 32, 3)
+    shape: tuple[int, ...] = (side, side, 3)
     if kind is BundleKind.SOUND_CLASSIFIER:
         shape = (round(seconds * RATE),)
         sound = SoundInput(sample_rate=RATE, samples=shape[0], hop_s=seconds, low_hz=100.0)
     else:
-        image = ImageInput(height=32, width=32)
+        image = ImageInput(height=side, width=side)
     graph = Graph(file="g", engine="onnx", input="input", scores="scores", embedding="embedding", max_batch=32)
     manifest = BundleManifest(
         format=1, name=name, version="1", title="", kind=kind, graphs=(graph,), image=image, sound=sound,
@@ -530,6 +533,21 @@ def test_a_blurred_frame_is_unidentifiable(tmp_path: Path) -> None:
     ramp = np.repeat(np.tile(np.linspace(20, 220, 800).astype(np.uint8), (600, 1))[:, :, None], 3, axis=2)
     outcome = identify(capture(jpeg(ramp), Kind.FRAME), [sure], IdentifySettings(region="whole"), LIMITS)
     assert outcome.detections[0].decision.reason.startswith("blurred: sharpness ")
+
+
+@pytest.mark.parametrize("side", [160, gates.SHARPNESS_PX])
+def test_what_a_model_sees_and_how_sharp_it_is_do_not_depend_on_each_other(tmp_path: Path, side: int) -> None:
+    """At 224 both are resized in one pass."""
+    sure = scripted(tmp_path, lambda _: (0.0, 0.9, 0, 0), kind=BundleKind.IMAGE_CLASSIFIER, side=side)
+    data = jpeg(np.random.default_rng(1).integers(0, 256, (480, 640, 3), dtype=np.uint8))
+    steps = identification(capture(data, Kind.FRAME), [sure], IdentifySettings(region="whole"), LIMITS)
+    look = next(steps)
+    pixels = images.decode(data, LIMITS, side).pixels
+    assert (look.items[0] == images.resize(pixels, side, side)).all()
+    with pytest.raises(StopIteration) as end:
+        steps.send(sure.infer(look.items))
+    (sharpness,) = [measure for measure in end.value.value.quality if measure.name == "sharpness"]
+    assert sharpness == gates.sharpness(pixels, GateSettings())
 
 
 def test_a_truncated_frame_is_refused(bees: Model) -> None:

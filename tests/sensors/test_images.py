@@ -161,3 +161,18 @@ def test_resize_averages_areas_when_it_shrinks() -> None:
     assert images.resize(stripes, 16, 16).shape == (16, 16, 3)
     assert images.resize(stripes, 8, 8) is stripes
     assert images.resize(stripes[:, :, 0], 4, 2).shape == (4, 2)
+
+
+@given(
+    size=st.tuples(st.integers(20, 300), st.integers(20, 300)),
+    target=st.tuples(st.integers(1, 20), st.integers(1, 20)),
+    seed=st.integers(0, 9),
+)
+def test_shrinking_with_grey_gives_what_two_passes_give(
+    size: tuple[int, int], target: tuple[int, int], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    pixels, grey = (rng.integers(0, 256, (*size, *channels), dtype=np.uint8) for channels in ((3,), ()))
+    colour, levels = images.shrink_with_grey(pixels, grey, *target)
+    assert (colour == images.resize(pixels, *target)).all()
+    assert (levels == images.resize(grey, *target)).all()

@@ -38,7 +38,7 @@ from katydid.models.errors import BundleError, ModelError
 from katydid.models.image import classify
 from katydid.models.image.localise import Localiser, Proposal, plan
 from katydid.models.image.settled import Settled
-from katydid.models.manifest import BundleKind, SoundInput
+from katydid.models.manifest import BundleKind, Resize, SoundInput
 from katydid.models.model import Model, Seen
 from katydid.models.outcome import Box, Detection, Effort, Measure, Outcome, Ran, Span, Status
 from katydid.models.settings import GateSettings, IdentifySettings
@@ -243,9 +243,10 @@ def _watch(capture: Capture, models: Sequence[Model], settings: IdentifySettings
     """Each bundle looks at the whole frame, or at each crop that the localiser proposes."""
     data = _frame_bytes(capture)
     frame = images.decode(data, limits, _short_side(models))
-    crops, quality, located = _located(frame, models, settings)
+    grey = gates.grey(frame.pixels)
+    crops, quality, located = _located(frame, grey, settings)
     if crops is None:
-        found, noted = yield from _whole(frame, models, settings, quality)
+        found, noted = yield from _whole(frame, grey, models, settings, quality)
     else:
         # Only where something is there is the frame decoded in full.
         full = images.decode(data, limits) if crops and frame.pixels.shape[1] < frame.full_width else frame
@@ -258,10 +259,10 @@ def _watch(capture: Capture, models: Sequence[Model], settings: IdentifySettings
 
 
 def _located(
-    frame: images.Frame, models: Sequence[Model], settings: IdentifySettings
+    frame: images.Frame, grey: NDArray[np.uint8], settings: IdentifySettings
 ) -> tuple[tuple[Proposal, ...] | None, tuple[Measure, ...], tuple[Ran, ...]]:
     """The crops to look at (None: the whole frame), the frame's measures, and whether the localiser ran."""
-    exposure = gates.exposure(frame.pixels, settings.gates)
+    exposure = gates.exposure(grey, settings.gates)
     if settings.region == "whole":
         return None, (exposure,), ()
     scene = LOCALISER.propose(frame.pixels)
@@ -271,19 +272,34 @@ def _located(
 
 
 def _whole(
-    frame: images.Frame, models: Sequence[Model], settings: IdentifySettings, quality: tuple[Measure, ...]
+    frame: images.Frame,
+    grey: NDArray[np.uint8],
+    models: Sequence[Model],
+    settings: IdentifySettings,
+    quality: tuple[Measure, ...],
 ) -> Generator[Look, Seen, tuple[list[Found], list[Measure]]]:
     """One look a bundle. Where none names anything, the frame is empty, and the measures say what won."""
-    sharpness = gates.sharpness(frame.pixels, settings.gates)
+    side = gates.SHARPNESS_PX
+    square = None
+    if min(grey.shape) > side and any(_stretches_to(model, side) for model in models):
+        square, grey = images.shrink_with_grey(frame.pixels, grey, side, side)
+    sharpness = gates.sharpness(grey, settings.gates)
     found: list[Found] = []
     noted = [sharpness]
     for model in models:
-        (reading,) = yield from _readings(model, [frame.pixels], settings)
+        picture = square if square is not None and _stretches_to(model, side) else frame.pixels
+        (reading,) = yield from _readings(model, [picture], settings)
         found += [_gated(model, answer, (quality[0], sharpness)) for answer in reading.answers]
         if reading.silent is not None:
             name = f"{model.bundle.manifest.name}.{reading.silent.value}"
             noted.append(Measure(name=name, value=reading.confidence))
     return found, noted
+
+
+def _stretches_to(model: Model, side: int) -> bool:
+    """Whether a bundle takes whole pictures as a square of this side."""
+    image = model.bundle.manifest.image
+    return image is not None and image.resize is Resize.STRETCH and image.height == image.width == side
 
 
 def _crops(

@@ -147,6 +147,15 @@ def resize(pixels: Pixels, height: int, width: int) -> Pixels:
     return np.asarray(cv2.resize(pixels, (width, height), interpolation=method), dtype=np.uint8)
 
 
+def shrink_with_grey(pixels: Pixels, grey: Pixels, height: int, width: int) -> tuple[Pixels, Pixels]:
+    """`resize` of `pixels` [H, W, 3] and of its `grey` levels [H, W], neither smaller than the target: the same values,
+    in one pass over four channels, which costs little more than three."""
+    four = cv2.insertChannel(grey, cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA), 3)
+    small = cv2.resize(four, (width, height), interpolation=cv2.INTER_AREA)
+    colour = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGBA2RGB), dtype=np.uint8)
+    return colour, np.asarray(cv2.extractChannel(small, 3), dtype=np.uint8)
+
+
 def _check_size(header: ImageHeader, encoded: int, limits: Limits) -> None:
     if header.width < 1 or header.height < 1:
         raise Undecodable("bad_header", f"the header says {header.width} x {header.height} pixels")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-FULL_SCALE = 1.0 - 2.0**-15
+FULL_SCALE = np.float32(1.0 - 2.0**-15)
 """The largest positive sample of 16 bits; a decoder may give more."""
 
 QUIETEST_DBFS = -200.0
@@ -68,7 +68,7 @@ class Levels:
         self._sum += exact.sum(axis=1)
         self._squares += np.einsum("cn,cn->c", exact, exact)
         self._samples[-1] += exact.size
-        self._clipped[-1] += np.count_nonzero(np.abs(exact) >= FULL_SCALE)
+        self._clipped[-1] += np.count_nonzero(np.abs(part) >= FULL_SCALE)
         frames = self._samples[-1] / len(exact)
         self._energy[-1] = max(0.0, float((self._squares - self._sum**2 / frames).sum()))
         self._frames += exact.shape[1]
