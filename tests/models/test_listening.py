@@ -59,6 +59,18 @@ def test_one_singer_after_the_other_is_two_events() -> None:
     assert told(heard) == [("Gryllus campestris", 0, 1), ("Cicada orni", 2, 3)]
 
 
+def test_of_a_tail_that_no_window_covers_nothing_is_said() -> None:
+    """Calibration makes equal probabilities of no scores at all; the crickets' two together must not win by that."""
+    manifest = BundleManifest(
+        format=1, name="t", version="1", title="", kind=BundleKind.SOUND_CLASSIFIER, graphs=(),
+        activation=Activation.SOFTMAX, thresholds=Thresholds(), licence="", credit="", uses="", files={},
+    )  # fmt: skip
+    judge = Judge(Names(manifest, LABELS), manifest, IdentifySettings(), lambda scores: np.full_like(scores, 0.25))
+    listening = Listening(judge, Grid(rate=10, samples=10, hop=10, min_samples=5), len(LABELS))
+    assert told(listening.finish(1, far=False)) == []
+    assert sum(listening.silent.values()) == 0
+
+
 def test_wind_ends_a_song_and_its_seconds_are_counted() -> None:
     heard, listening = listen([CICADA, WIND, WIND, CICADA])
     assert told(heard) == [("Cicada orni", 0, 0), ("Cicada orni", 3, 3)]

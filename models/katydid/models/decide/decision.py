@@ -44,7 +44,7 @@ FAINT = 0.01
 _SILENT_ROLES = (Role.NOISE, Role.BACKGROUND, Role.UNKNOWN)
 """Where one of these wins among exclusive classes, no detection is made."""
 
-_NO_CLAIM = -1.0
+NO_CLAIM = -1.0
 """Under every threshold, also a report threshold of 0."""
 
 UNKNOWN = Taxon(taxon_id=taxon_id("Unknown"), name="Unknown", rank=NO_RANK)
@@ -134,10 +134,10 @@ class Judge:
         each its own, but for "background"."""
         confidence = scores if probabilities is None else probabilities
         if not self.exclusive:
-            return np.where(self.names.heard, confidence, _NO_CLAIM)
+            return np.where(self.names.heard, confidence, NO_CLAIM)
         sums = self._group_sums(confidence)
         winner = int(sums.argmax())
-        only = np.full_like(sums, _NO_CLAIM)
+        only = np.full_like(sums, NO_CLAIM)
         if self.names.groups[winner].role not in _SILENT_ROLES:
             only[winner] = sums[winner]
         return only

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from katydid.models.decide.decision import Answer, Judge
+from katydid.models.decide.decision import NO_CLAIM, Answer, Judge
 from katydid.models.manifest import Role
 from katydid.models.sound.events import Event, Hysteresis
 from katydid.models.sound.pooling import Seconds
@@ -55,7 +55,10 @@ class Listening:
         self._end(self._events.finish())
         return sorted(self._heard, key=lambda heard: (heard.first, -heard.answer.confidence))
 
-    def _second(self, values: NDArray[np.float64], *, far: bool) -> None:
+    def _second(self, values: NDArray[np.float64] | None, *, far: bool) -> None:
+        if values is None:  # no window was there to claim anything
+            self._end(self._events.step(np.full(self._judge.keys, NO_CLAIM)).ended)
+            return
         scores, distance = values[: self._classes], float(values[self._classes]) if far else None
         probabilities = self._judge.probabilities(scores)
         step = self._events.step(self._judge.claims(scores, probabilities))

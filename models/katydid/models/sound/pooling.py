@@ -9,7 +9,7 @@ what the model says in logarithms:
   windows hears clearly stays clear, where a plain mean would bury it.
 
 A second that one window covers has that window's values exactly, so with windows that do not overlap nothing is
-changed. A second that no window covers (a tail too short to look at) has the value 0.
+changed. A second that no window covers (a tail too short to look at) has no values: nobody listened.
 
 Streaming: only the seconds that a later window may still cover are held, so two hours of 6,522 classes cost no more
 memory than one minute.
@@ -46,14 +46,14 @@ class Seconds:
         self._counts: list[int] = []
         self._only: list[Values] = []
 
-    def add(self, first: int, rows: NDArray[np.floating]) -> Iterator[tuple[int, Values]]:
+    def add(self, first: int, rows: NDArray[np.floating]) -> Iterator[tuple[int, Values | None]]:
         """Take windows first, first + 1, … in order (`rows` [n, width]); yield each second that no later window
-        covers, as (second, values [width])."""
+        covers, as (second, values [width]); None where no window covered it at all."""
         for k, row in enumerate(rows.astype(np.float64), start=first):
             yield from self._closed_before(self._covered(k)[0])
             self._put(k, row)
 
-    def finish(self, total: int) -> Iterator[tuple[int, Values]]:
+    def finish(self, total: int) -> Iterator[tuple[int, Values | None]]:
         """Yield the seconds that remain of a recording of `total` samples (a begun second counts)."""
         seconds = max(1, -(-total // self._grid.rate))
         yield from self._closed_before(seconds)
@@ -84,13 +84,16 @@ class Seconds:
             self._counts.append(0)
             self._only.append(self._sums[-1])
 
-    def _closed_before(self, second: int) -> Iterator[tuple[int, Values]]:
+    def _closed_before(self, second: int) -> Iterator[tuple[int, Values | None]]:
         while self._first < second:
             self._grow(0)
             total, count, only = self._sums.pop(0), self._counts.pop(0), self._only.pop(0)
             closed = self._first
             self._first += 1
-            yield closed, only if count <= 1 else self._mean(total, count)
+            if count == 0:
+                yield closed, None
+            else:
+                yield closed, only if count == 1 else self._mean(total, count)
 
     def _mean(self, total: Values, count: int) -> Values:
         mean = total / count
