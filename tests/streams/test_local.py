@@ -23,6 +23,7 @@ from katydid.models.settings import IdentifySettings
 from katydid.sensors.capture import Kind
 from katydid.sensors.clock import ZoneError
 from katydid.sensors.errors import SourceError
+from katydid.sensors.limits import Limits
 from katydid.streams.errors import StoreFull
 from katydid.streams.local import RunOptions, RunProgress, RunSummary, run_folder
 from katydid.streams.sink import Arrival
@@ -30,6 +31,7 @@ from katydid.streams.store import DuckDBStore, open_store
 from katydid.streams.tunables import PipelineSettings
 
 RATE = 16000
+SLOW = msgspec.structs.replace(PipelineSettings.for_this_machine(1), max_items=2, commit_items=1)
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +186,84 @@ def test_another_model_later_is_said_in_one_line_with_the_way_out(folder: Path, 
     said: list[str] = []
     run(folder, library, said, identify=IdentifySettings(min_probability=0.9))
     assert len([line for line in said if "--out" in line]) == 1
+
+
+def test_nothing_new_but_another_model_or_zone_asked_for_is_said_with_the_way_out(
+    folder: Path, library: Library
+) -> None:
+    run(folder, library, models=("eyes",))
+    said: list[str] = []
+    summary = run(folder, library, said, models=("eyes", "ears"))
+    assert summary.nothing_new
+    assert [("--out" in line, "ears-" in line) for line in said] == [(True, True)]
+    said.clear()
+    run(folder, library, said, models=("eyes",), zone="Asia/Tokyo")
+    assert [("--out" in line, "Asia/Tokyo" in line) for line in said] == [(True, True)]
+    said.clear()
+    run(folder, library, said, models=("eyes",), zone="Asia/Tokyo")
+    assert said == []
+
+
+def test_a_prior_alone_identifies_nothing_and_the_error_says_so(folder: Path, tmp_path: Path) -> None:
+    placeholder_bundle(tmp_path / "models", name="where", kind=BundleKind.PRIOR)
+    with pytest.raises(BundleError, match="only weighs what another model named"):
+        run(folder, Library([tmp_path / "models"]), models=("where",))
+
+
+def test_results_cannot_lie_among_the_recordings_themselves(folder: Path, library: Library) -> None:
+    with pytest.raises(SourceError, match="--out"):
+        run(folder, library, out=folder)
+    assert not list(folder.glob("*.duckdb"))
+    inside = run(folder, library, out=folder / "results")
+    assert inside.progress.done == 9
+    assert run(folder, library, out=folder / "results").nothing_new
+
+
+def test_a_name_that_no_system_takes_is_an_error_of_the_source(tmp_path: Path, library: Library) -> None:
+    with pytest.raises(SourceError):
+        run(tmp_path / ("a" * 4000), library)
+
+
+def test_a_folder_that_cannot_be_entered_is_told_once(
+    folder: Path, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.scandir
+
+    def no_scan(path: Path) -> Any:
+        if Path(path).name == "night":
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", no_scan)
+    said: list[str] = []
+    assert run(folder, library, said).progress.done == 3
+    assert len([line for line in said if "night/" in line and "cannot be read" in line]) == 1
+
+
+@pytest.mark.parametrize("inline", [0, 1 << 20], ids=["as references", "as bytes"])
+def test_a_card_that_is_pulled_stops_the_run_and_loses_nothing(
+    folder: Path, library: Library, inline: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = folder.with_name("pulled")
+
+    def pulling(store: DuckDBStore, arrivals: Sequence[Arrival]) -> None:
+        if folder.exists():
+            folder.rename(away)
+        real(store, arrivals)
+
+    real = DuckDBStore.write
+    monkeypatch.setattr(DuckDBStore, "write", pulling)
+    with pytest.raises(SourceError, match="the same command goes on"):
+        run(folder, library, limits=Limits(inline_bytes=inline), pipeline=SLOW)
+    monkeypatch.undo()
+    with open_store(folder.with_name("moor.katydid") / "detections.duckdb", read_only=True) as store:
+        assert 0 < len(store.settled("folder")) < 9
+    away.rename(folder)
+    summary = run(folder, library)
+    with open_store(summary.outputs.store, read_only=True) as store:
+        rows = [row for some in store.tuples("SELECT file, reason FROM outcome ORDER BY file") for row in some]
+    assert len(rows) == 9
+    assert [row for row in rows if row[1]] == [("broken.flac", "not_media")]
 
 
 def test_media_without_a_model_have_an_outcome_too_and_the_run_says_so(folder: Path, library: Library) -> None:

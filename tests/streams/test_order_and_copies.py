@@ -74,6 +74,7 @@ def test_a_copy_waits_for_the_first_and_comes_back_when_that_is_durable(capture_
     assert copies.look(taken(capture_id, "first")) is Copy.NEW
     assert copies.look(taken(capture_id, "second")) is Copy.WAITS
     waiting = copies.settled_by(arrival("first", 0, capture_id))
+    assert [each.capture.payload for each in waiting] == [None]  # Its bytes are not kept while it waits.
     assert [each.position.partition for each in waiting] == ["second"]
     store.ids.add(capture_id)
     assert copies.look(taken(capture_id, "third")) is Copy.STORED

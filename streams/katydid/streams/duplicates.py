@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Protocol
 
+import msgspec
+
 from katydid.sensors.sources.protocol import Taken
 from katydid.streams.sink import Arrival
 
@@ -72,7 +74,7 @@ class Duplicates:
         capture_id = taken.capture.capture_id
         with self._lock:
             if (waiting := self._under_way.get(capture_id)) is not None:
-                waiting.append(taken)
+                waiting.append(_without_bytes(taken))
                 self.count += 1
                 return Copy.WAITS
             if capture_id in self._seen and self._store.known([capture_id]):
@@ -86,6 +88,11 @@ class Duplicates:
         """The copies that waited for this outcome, which is durable now."""
         with self._lock:
             return self._under_way.pop(arrival.outcome.capture_id, [])
+
+
+def _without_bytes(taken: Taken) -> Taken:
+    """All that a copy waits for is its position: a thousand copies of one photo must not lie in memory."""
+    return msgspec.structs.replace(taken, capture=msgspec.structs.replace(taken.capture, payload=None))
 
 
 def _places(capture_id: str) -> list[int]:

@@ -12,6 +12,7 @@ a run goes on where it was, and ends with the same store as a run that nobody ki
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import Counter
@@ -21,10 +22,12 @@ from pathlib import Path
 import cv2
 import msgspec
 
+from katydid.models.bundle import Bundle
 from katydid.models.errors import BundleError
 from katydid.models.library import Library, default_library
 from katydid.models.manifest import BundleKind, BundleManifest
 from katydid.models.model import Model, open_model
+from katydid.models.outcome import Outcome
 from katydid.models.settings import IdentifySettings
 from katydid.models.sound.blas import keep_blas_to_one_thread
 from katydid.sensors.capture import Capture, ClockSource, Kind, Place, ZoneSource
@@ -45,6 +48,8 @@ WATCH_S = 0.2
 """How often the watcher is told, seconds."""
 EXPORT_EVERY_S = 30.0
 """While following: shortest time between two writings of the tables and the report, seconds."""
+EXPORT_REST = 10.0
+"""A writing that took long is followed by a rest of as many times that."""
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +139,8 @@ def run_folder(options: RunOptions, *, library: Library | None = None, watch: Wa
     if options.zone:
         find_zone(options.zone)  # Before the store keeps it.
     outputs = Outputs.beside(folder, options.out)
+    if outputs.directory == folder:
+        raise SourceError(f"{folder} holds the recordings: say another folder for the results with --out")
     with open_store(outputs.store) as store:
         run = LocalRun(options, folder, outputs, store, library or default_library(), notify)
         return run.run(watch)
@@ -141,13 +148,16 @@ def run_folder(options: RunOptions, *, library: Library | None = None, watch: Wa
 
 def checked_folder(folder: Path) -> Path:
     """The absolute path of a folder that can be identified. Raises SourceError that says what is wrong with it."""
-    if not folder.exists():
-        raise SourceError(f"there is no folder {folder}: check the path")
-    if not folder.is_dir():
-        raise SourceError(f"{folder} is a file: `katydid run` takes the folder that it lies in")
-    if (folder / STORE_FILE).exists():
-        raise SourceError(f"{folder} is what an earlier run wrote: give the folder with the recordings or frames")
-    return folder.resolve()
+    try:
+        if not folder.exists():
+            raise SourceError(f"there is no folder {folder}: check the path")
+        if not folder.is_dir():
+            raise SourceError(f"{folder} is a file: `katydid run` takes the folder that it lies in")
+        if (folder / STORE_FILE).exists():
+            raise SourceError(f"{folder} is what an earlier run wrote: give the folder with the recordings or frames")
+        return folder.resolve()
+    except OSError as error:
+        raise SourceError(f"the folder {folder} cannot be read: {error.strerror or error}") from error
 
 
 class LocalRun:
@@ -163,6 +173,7 @@ class LocalRun:
         self._notify = notify
         self._stop = threading.Event()
         self._settled = store.settled("folder")
+        self._say_zone_changed()
         self._source = FolderSource(
             folder,
             sensor=kept(store, "sensor", options.sensor),
@@ -177,6 +188,7 @@ class LocalRun:
         kept(store, "title", options.title)
         self._duplicates = Duplicates(store)
         self._zone_said = False
+        self._unreadable_said: set[str] = set()
         self._named: frozenset[Kind] = frozenset()
         self._unnamed: Counter[Kind] = Counter()
         self._reader_cpu_s = 0.0
@@ -187,6 +199,7 @@ class LocalRun:
     def run(self, watch: Watch) -> RunSummary:
         """See `run_folder`."""
         self._files = self._source.scan().files
+        self._say_unreadable()
         captures = self._source.captures(self._is_settled)
         first = None if self._options.follow else next(captures, None)
         if first is None and not self._options.follow:
@@ -217,7 +230,7 @@ class LocalRun:
             self._options.pipeline,
             identify=self._options.identify,
             limits=self._options.limits,
-            situate=situator,
+            situate=self._situated(situator),
             durable=lambda arrivals: self._durable(pipeline, arrivals),
         )
         reader = threading.Thread(target=self._read, args=(pipeline, captures), name="katydid-reader", daemon=True)
@@ -233,6 +246,9 @@ class LocalRun:
         reader.join()
         if self._reader_failure is not None:
             raise self._reader_failure
+        if self._gone():
+            raise self._lost()
+        self._say_unreadable()
         progress = self._progress(pipeline.progress())
         watch(progress)
         self._store.checkpoint()
@@ -266,7 +282,7 @@ class LocalRun:
 
     def _wait(self, pipeline: Pipeline, reader: threading.Thread, watch: Watch) -> None:
         """Watch until the folder is read and everything is durable; while following, write the outputs when idle."""
-        exported_at, exported = time.monotonic(), -1
+        export_from, exported = time.monotonic() + EXPORT_EVERY_S, -1
         while True:
             idle = pipeline.drain(WATCH_S)
             progress = pipeline.progress()
@@ -275,10 +291,12 @@ class LocalRun:
                 return
             if idle:
                 reader.join(WATCH_S)
-                if progress.durable != exported and time.monotonic() - exported_at > EXPORT_EVERY_S:
+                if progress.durable != exported and time.monotonic() > export_from:
+                    began = time.monotonic()
                     self._store.checkpoint()
                     self._export()
-                    exported_at, exported = time.monotonic(), progress.durable
+                    took, exported = time.monotonic() - began, progress.durable
+                    export_from = time.monotonic() + max(EXPORT_EVERY_S, EXPORT_REST * took)
 
     def _durable(self, pipeline: Pipeline, arrivals: Sequence[Arrival]) -> None:
         """The writer's thread: the source is told, and copies of what is now stored are settled."""
@@ -287,7 +305,32 @@ class LocalRun:
             for copy in self._duplicates.settled_by(arrival):
                 pipeline.put_known(copy)
 
+    def _situated(self, situator: Situator) -> Callable[[Outcome], Outcome]:
+        """What a card that was pulled leaves behind is no outcome: the run stops before it is kept."""
+
+        def situate(outcome: Outcome) -> Outcome:
+            if outcome.reason == "unreadable" and self._gone():
+                raise self._lost()
+            return situator(outcome)
+
+        return situate
+
+    def _gone(self) -> bool:
+        """Whether the folder went away under the run: unmounted, pulled out, or emptied."""
+        try:
+            with os.scandir(self._source.root) as entries:
+                return next(entries, None) is None
+        except OSError:
+            return True
+
+    def _lost(self) -> SourceError:
+        return SourceError(
+            f"{self._source.root} can be read no more (a card or drive that was taken out?): what is finished is kept. "
+            "When it is back, the same command goes on"
+        )
+
     def _nothing_new(self) -> RunSummary:
+        self._say_made_otherwise()
         progress = self._progress(Progress.nothing())
         if self._store.meta("exported") != "yes" or not self._outputs.complete():
             self._export()
@@ -295,7 +338,8 @@ class LocalRun:
 
     # ------------------------------------------------------------------ models and memory of earlier runs
 
-    def _open_models(self) -> list[Model]:
+    def _bundles(self) -> list[Bundle]:
+        """The bundles that identify: those asked for, else all that fit. Priors only weigh what others named."""
         names = self._options.models
         library = self._library
         bundles = (
@@ -303,7 +347,15 @@ class LocalRun:
             if names
             else [bundle for kind in Kind for bundle in library.fitting(kind)]
         )
-        bundles = [bundle for bundle in bundles if bundle.manifest.kind is not BundleKind.PRIOR]
+        return [bundle for bundle in bundles if bundle.manifest.kind is not BundleKind.PRIOR]
+
+    def _open_models(self) -> list[Model]:
+        bundles = self._bundles()
+        if not bundles and self._options.models:
+            raise BundleError(
+                f"{', '.join(self._options.models)} only weighs what another model named, and is used wherever there "
+                "is a place: name a classifier with --models, or leave it out"
+            )
         if not bundles:
             raise BundleError(
                 "there is no model to identify with: `katydid models add birdnet` for birds, or see "
@@ -311,10 +363,24 @@ class LocalRun:
             )
         return [open_model(bundle, slots=self._options.pipeline.workers) for bundle in bundles]
 
+    def _say_made_otherwise(self) -> None:
+        """Nothing is new, but it was asked for with other models or settings than it was made with: say so."""
+        before = self._made_before()
+        bundles = self._bundles() if before else []
+        now = _made_with(bundles, self._options.identify)
+        if bundles and now not in before:
+            self._notify(
+                f"everything here was identified by {before[-1].words()} and stays as it is. To identify it by "
+                f"{now.words()}: --out ANOTHER_FOLDER"
+            )
+
+    def _made_before(self) -> list[MadeWith]:
+        return msgspec.json.decode(self._store.meta("made_with") or "[]", type=list[MadeWith])
+
     def _remember(self, models: Sequence[Model]) -> None:
         """Keep what this store was made with, and say so where an earlier run had other models or settings."""
-        now = _made_with(models, self._options.identify)
-        before = msgspec.json.decode(self._store.meta("made_with") or "[]", type=list[MadeWith])
+        now = _made_with([model.bundle for model in models], self._options.identify)
+        before = self._made_before()
         others = [made for made in before if made != now]
         if others:
             self._notify(
@@ -330,6 +396,21 @@ class LocalRun:
 
     def _is_settled(self, position: Position) -> bool:
         return self._settled.get(position.partition) == position.mark
+
+    def _say_zone_changed(self) -> None:
+        zone, before = self._options.zone, self._store.meta("zone")
+        if zone and zone != before and self._settled:
+            taken = before or "the zone of the computer, where they had none"
+            self._notify(
+                f"--timezone {zone} is for new files; the times of those identified before stay as they were taken, in "
+                f"{taken}. To take them all anew: --out ANOTHER_FOLDER"
+            )
+
+    def _say_unreadable(self) -> None:
+        for folder in self._source.unreadable_folders:
+            if folder not in self._unreadable_said:
+                self._unreadable_said.add(folder)
+                self._notify(f"the folder {folder} cannot be read, and what is in it was left out: see its permissions")
 
     def _say_zone(self, capture: Capture) -> None:
         clock = capture.clock
@@ -355,7 +436,7 @@ class LocalRun:
 
     def _progress(self, pipeline: Progress) -> RunProgress:
         return RunProgress(
-            files=self._files,
+            files=max(self._files, len(self._settled) + pipeline.identified + pipeline.empty + pipeline.refused),
             settled_before=len(self._settled),
             pipeline=pipeline,
             elapsed_s=time.monotonic() - self._began,
@@ -387,8 +468,8 @@ class MadeWith(msgspec.Struct, frozen=True, kw_only=True):
         return f"{', '.join(self.models)} with settings {self.settings[:8]}"
 
 
-def _made_with(models: Sequence[Model], settings: IdentifySettings) -> MadeWith:
-    bundles = sorted((model.bundle for model in models), key=lambda bundle: bundle.name)
+def _made_with(found: Sequence[Bundle], settings: IdentifySettings) -> MadeWith:
+    bundles = sorted(found, key=lambda bundle: bundle.name)
     return MadeWith(
         models=tuple(bundle.manifest.model for bundle in bundles),
         digests=tuple(bundle.digest for bundle in bundles),

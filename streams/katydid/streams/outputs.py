@@ -41,7 +41,8 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
         if place.name == STORE_FILE:
             return cls(directory=place.parent)
         inside = [path.parent for path in place.glob(f"*{SUFFIX}/{STORE_FILE}")]
-        candidates = [place, place.with_name(place.name + SUFFIX), *(inside if len(inside) == 1 else [])]
+        beside = [place.with_name(place.name + SUFFIX)] if place.name else []
+        candidates = [place, *beside, *(inside if len(inside) == 1 else [])]
         found = (folder for folder in candidates if (folder / STORE_FILE).is_file())
         return cls(directory=next(found, place))
 

@@ -69,6 +69,21 @@ def test_run_says_what_it_found_and_where_then_nothing_new(
     assert err == ""
 
 
+def test_a_folder_with_nothing_to_identify_says_so_and_what_it_holds(
+    tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "desk").mkdir()
+    (tmp_path / "desk" / "notes.txt").write_text("wet feet")
+    out, _ = said(capsys, "run", tmp_path / "desk", "--models-dir", models)
+    assert "there is no recording or frame in it" in out
+    assert "1 other file left alone" in out
+
+
+def test_the_root_of_a_drive_holds_no_store_and_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    _, err = said(capsys, "report", Path(Path.cwd().anchor), code=5)
+    assert "there is no store" in err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -121,7 +121,9 @@ def summary_lines(summary: RunSummary, folder: Path) -> list[str]:
     from katydid.streams.report.text import count, duration
 
     outputs, progress = summary.outputs, summary.progress
-    if summary.nothing_new:
+    if summary.nothing_new and not progress.settled_before:
+        lines = [f"Nothing to identify in {safe(folder)}: there is no recording or frame in it."]
+    elif summary.nothing_new:
         lines = [f"Nothing new in {safe(folder)}: {count(progress.settled_before, 'file')} identified before."]
     else:
         counts = progress.pipeline
@@ -132,6 +134,8 @@ def summary_lines(summary: RunSummary, folder: Path) -> list[str]:
         ]
     if summary.duplicates:
         lines.append(f"{count(summary.duplicates, 'copy', 'copies')} of captures that were identified already.")
+    if summary.other_files:
+        lines.append(f"{count(summary.other_files, 'other file')} left alone: neither a recording nor a frame.")
     lines += [unnamed_line(kind.value, n) for kind, n in summary.unnamed.items()]
     lines += [f"Report  {safe(outputs.report)}", f"Table   {safe(outputs.csv)}", f"Store   {safe(outputs.store)}"]
     return lines
