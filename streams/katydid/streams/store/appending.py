@@ -46,10 +46,10 @@ class Appender:
                 self._prepare(table, _ROLL_UPS[table].format(rows=f"fed_{table}"))
         self._asked = self._stand("fed_asked", _ASKED)
 
-    def append(self, table: str, batch: pa.Table) -> None:
-        """Append the rows, and their sums to the roll-up of that table. In the caller's transaction."""
+    def append(self, table: str, batch: pa.Table) -> int:
+        """Append the rows, and their sums to the roll-up of that table, in the caller's transaction; returns bytes."""
         if not batch.num_rows:
-            return
+            return 0
         feed = self._feeds[table]
         feed.table = batch
         try:
@@ -57,6 +57,7 @@ class Appender:
                 self._connection.execute(f"EXECUTE {name}")
         finally:
             feed.table = batch.schema.empty_table()
+        return int(batch.nbytes)
 
     def known_between(self, capture_ids: Sequence[str]) -> set[str]:
         """Those of the ids that are in the store; read are the rows from the first of them to the last."""

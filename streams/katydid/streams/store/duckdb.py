@@ -40,7 +40,7 @@ _TIMED_ID = re.compile(r"[0-9a-f]{32}")
 _DAY = 86_400_000
 """Milliseconds."""
 PIECE = 2_000
-"""Outcomes that are made rows and appended at a time."""
+"""Outcomes that are made rows at a time."""
 _COMPACT_SHARE = 20
 """Compact when at least a twentieth as many rows were written as there would be to read."""
 
@@ -115,18 +115,18 @@ class DuckDBStore:
 
     def _append(self, appender: Appender, arrivals: Sequence[Arrival]) -> int:
         """What is new, with its sums and positions, in the transaction that is open; returns how many bytes of rows."""
-        nbytes = 0
         fresh = _unknown(appender, arrivals)
+        outcomes, detections = [], []
         # In pieces, because the processor's cache holds the columns of a thousand outcomes and not those of ten.
         for start in range(0, len(fresh), PIECE):
             piece = fresh[start : start + PIECE]
-            outcomes = rows.outcome_table(piece)
-            detections = rows.detection_table(piece, outcomes)
-            appender.append("outcome", outcomes)
-            appender.append("detection", detections)
-            nbytes += outcomes.nbytes + detections.nbytes
-        appender.append("position_log", rows.position_table(arrivals))
-        return nbytes
+            outcomes.append(rows.outcome_table(piece))
+            detections.append(rows.detection_table(piece, outcomes[-1]))
+        appended = 0
+        for table, made in (("outcome", outcomes), ("detection", detections)):
+            if made:
+                appended += appender.append(table, pa.concat_tables(made))
+        return appended + appender.append("position_log", rows.position_table(arrivals))
 
     def set_meta(self, key: str, value: str) -> None:
         """Keep one word about the store itself, for example the sensor id that a folder was given."""
