@@ -41,6 +41,8 @@ _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _ORIENTATION_TAG = 0x0112
 _EXIF_START = b"Exif\0\0"
 _WHITE = 255
+_RGB: int = getattr(cv2, "IMREAD_COLOR_RGB", 0)
+"""Since OpenCV 4.11."""
 
 
 class ImageHeader(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,8 +114,7 @@ def decode(data: bytes, limits: Limits, short_side: int | None = None) -> Frame:
     elif header.transparent:
         pixels = _on_white(_decode_cv2(data, cv2.IMREAD_UNCHANGED))
     else:
-        bgr = _decode_cv2(data, _reduced_flag(header, short_side))
-        pixels = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr), dtype=np.uint8)
+        pixels = _decode_rgb(data, header, short_side)
         stored = _reduced(stored, _denominator(header, short_side))
     if pixels.shape[:2] != stored:
         raise Undecodable("undecodable", f"the header says {stored[::-1]}, the decoder {pixels.shape[1::-1]}")
@@ -353,6 +354,15 @@ def _decode_cv2(data: bytes, flag: int) -> NDArray[np.generic]:
         raise Undecodable("undecodable", "the decoder finds no picture in these bytes")
     stored: NDArray[np.generic] = np.asarray(pixels)
     return stored if stored.ndim == 3 else stored[:, :, None]
+
+
+def _decode_rgb(data: bytes, header: ImageHeader, short_side: int | None) -> Pixels:
+    flag = _reduced_flag(header, short_side)
+    if header.media_type == "image/jpeg" and _RGB:
+        # In the order of the file: OpenCV would turn it round, and we back again.
+        return np.asarray(_decode_cv2(data, flag & ~cv2.IMREAD_COLOR | _RGB), dtype=np.uint8)
+    bgr = _decode_cv2(data, flag)
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr), dtype=np.uint8)
 
 
 def _decode_cmyk(data: bytes) -> Pixels:
