@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -147,6 +148,25 @@ def test_without_a_time_the_sun_is_not_placed() -> None:
         situate(outcome(heard(BLACKBIRD), clock=ClockSource.NONE), place=LEIDEN, prior=None, settings=SETTINGS)
     )
     assert found.context is not None and found.context.sun_elevation_deg is None
+
+
+@pytest.mark.parametrize(
+    "clock",
+    [
+        Clock(source=ClockSource.FILE_DATE, flags=("no_reading",)),
+        Clock(source=ClockSource.EXIF, flags=("before_2000",)),
+        Clock(source=ClockSource.EXIF, flags=("fold", "in_future")),
+        Clock(source=ClockSource.NONE),
+    ],
+    ids=lambda clock: ",".join(clock.flags) or clock.source.value,
+)
+def test_a_time_that_says_nothing_of_the_season_makes_no_bird_unexpected(clock: Clock) -> None:
+    timeless = msgspec.structs.replace(outcome(heard(LYREBIRD)), clock=clock)
+    assert only(situate(outcome(heard(LYREBIRD)), place=LEIDEN, prior=PRIOR, settings=SETTINGS)).posterior is not None
+    found = only(situate(timeless, place=LEIDEN, prior=PRIOR, settings=SETTINGS))
+    assert (found.decision.verdict, found.posterior) == (Verdict.ACCEPTED, None)
+    assert found.context is not None
+    assert (found.context.prior, found.context.expected, found.context.local_solar_hour) == (None, None, None)
 
 
 def test_what_the_file_says_of_its_place_stays() -> None:

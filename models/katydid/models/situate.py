@@ -7,6 +7,8 @@ it is a number to rank and to doubt by, beside the media-only one, never instead
 
 - A taxon whose prior lies under the geo bundle's own cut is *not expected*; if it was accepted, it goes to review,
   and the reason says both. Nothing is ever deleted for being unexpected.
+- A capture that says nothing about time itself (its file's date is that of the last copy), or whose clock cannot be
+  right, has neither sun nor prior: from a wrong week every bird would be unexpected.
 - A name on the allow-list is expected: its prior is stored and not used.
 - A genus has the largest prior of its species, a lower bound. A taxon that the geo bundle does not know (see
   `coverage.py`), and what is no taxon, has no prior.
@@ -32,7 +34,8 @@ from katydid.models.model import Model
 from katydid.models.outcome import Context, Decision, Detection, Outcome, Taxon, Verdict
 from katydid.models.settings import IdentifySettings
 from katydid.models.sun import sun_at
-from katydid.sensors.capture import ClockSource, Place
+from katydid.sensors.capture import Place
+from katydid.sensors.clock import is_dated
 
 WEIGHT = 1.0
 """The a of the formula."""
@@ -140,7 +143,9 @@ def _situated(
         return msgspec.structs.replace(detection, context=None, posterior=None, decision=decision)
     start = 0.0 if detection.span is None else detection.span.start_s
     context = Context()
-    if outcome.clock.source is not ClockSource.NONE:
+    if not is_dated(outcome.clock):
+        prior = None
+    else:
         sun = sun_at(outcome.captured_at + round(start * 1e9), place.latitude, place.longitude)
         context = Context(local_solar_hour=sun.solar_hour, sun_elevation_deg=sun.elevation_deg)
     value = None if prior is None or detection.taxon is None else prior.prior(detection.taxon)

@@ -20,6 +20,12 @@ from katydid.sensors.capture import Clock, ClockSource, ZoneSource
 from katydid.sensors.errors import SensorError
 
 NS = 1_000_000_000
+IMPOSSIBLE = frozenset({"before_2000", "in_future"})
+"""Flags of a time that cannot be right."""
+TIMELESS = "no_reading"
+"""The flag of a capture that says nothing about time itself: all there is, is the date of its file."""
+UNDATED = IMPOSSIBLE | {TIMELESS}
+"""With any of these flags a capture counts, and nothing is concluded from when it was made."""
 _MS = 1_000_000
 _EPOCH = datetime(1970, 1, 1)
 EARLIEST_NS = -70 * 31_556_952 * NS
@@ -118,6 +124,11 @@ def resolve(
     )
 
 
+def is_dated(how: Clock) -> bool:
+    """Whether the device itself said when, and can be right."""
+    return UNDATED.isdisjoint(how.flags) and how.source is not ClockSource.NONE
+
+
 def find_zone(name: str) -> tzinfo:
     """The zone of an IANA name or of an offset such as "+02:00", "UTC+2". Raises ZoneError."""
     offset = _OFFSET.fullmatch(name.strip())
@@ -151,7 +162,7 @@ def _without_reading(file_date_ns: int | None, now_ns: int) -> tuple[int, Clock]
             uncertainty_s=_NO_TIME_UNCERTAINTY_S,
             resolution_s=_NO_TIME_UNCERTAINTY_S,
             zone_source=ZoneSource.RECORDED,
-            flags=("no_reading",),
+            flags=(TIMELESS,),
         )
         return 0, uncertain
     utc_ns, flags = _plausible(file_date_ns, now_ns)
@@ -159,7 +170,7 @@ def _without_reading(file_date_ns: int | None, now_ns: int) -> tuple[int, Clock]
         source=ClockSource.FILE_DATE,
         uncertainty_s=_FILE_DATE_UNCERTAINTY_S,
         zone_source=ZoneSource.RECORDED,
-        flags=("no_reading", *flags),
+        flags=(TIMELESS, *flags),
     )
 
 

@@ -9,13 +9,15 @@ from katydid.models.model import Model, open_model
 from katydid.models.outcome import Outcome
 from katydid.models.settings import IdentifySettings
 from katydid.models.situate import Priors, PriorTable, place_of, situate
-from katydid.sensors.capture import ClockSource, Place
+from katydid.sensors.capture import Place
+from katydid.sensors.clock import is_dated
 
 
 class Situator:
     """Called by the pipeline's workers for each outcome; safe from several threads.
 
-    `place` stands in where a file has none. Without a prior model, or without a place or a time, the prior stays null.
+    `place` stands in where a file has none. Without a prior model, a place, or a time that
+    the device itself gave and that can be right, the prior stays null.
     """
 
     def __init__(self, prior: Model | None, place: Place | None, settings: IdentifySettings) -> None:
@@ -41,6 +43,6 @@ class Situator:
         place = place_of(outcome, self._place)
         if self._priors is None or place is None or not outcome.detections:
             return None
-        if outcome.clock.source is ClockSource.NONE:
+        if not is_dated(outcome.clock):
             return None
         return self._priors.table(place, outcome.captured_at)

@@ -150,10 +150,8 @@ def _numbers(detection: Detection) -> Iterator[Row]:
     yield "score", f"{detection.score:.4f}  what the model said"
     yield "probability", _or_dash(detection.probability, "calibrated, from the media alone", "the bundle has none")
     prior = None if context is None else context.prior
-    yield (
-        "prior",
-        _or_dash(prior, "of place and season" + _prior_words(detection), "no place, no prior model or no name"),
-    )
+    missing = "no place, no time of its own, no prior model or no name"
+    yield "prior", _or_dash(prior, "of place and season" + _prior_words(detection), missing)
     yield "posterior", _or_dash(detection.posterior, "with the prior", "no prior")
     if context is not None and context.sun_elevation_deg is not None:
         yield "sun", f"{context.sun_elevation_deg:.1f}° above the horizon"

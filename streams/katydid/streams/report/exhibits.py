@@ -15,10 +15,11 @@ import msgspec
 from markupsafe import Markup
 
 from katydid.models.outcome import Detection, Outcome
+from katydid.sensors.clock import is_dated
 from katydid.streams.media import frames
 from katydid.streams.media.finder import Lost, MediaFinder
 from katydid.streams.report import figures, originals, sound, svg
-from katydid.streams.report.findings import UNDATED, Species
+from katydid.streams.report.findings import Species
 from katydid.streams.report.text import NS
 from katydid.streams.store.protocol import Store
 
@@ -208,14 +209,13 @@ def number_of(detection: Detection) -> str:
 def facts_of(outcome: Outcome, detection: Detection) -> Facts:
     """What the page says of a detection in words."""
     into = detection.span.start_s if detection.span else 0.0
-    dated = UNDATED.isdisjoint(outcome.clock.flags)
     others = tuple(
         (other.taxon.name, other.score if other.probability is None else other.probability)
         for other in detection.alternatives[:3]
     )
     return Facts(
         detection_id=detection.detection_id,
-        at=outcome.captured_at + round(into * NS) if dated else None,
+        at=outcome.captured_at + round(into * NS) if is_dated(outcome.clock) else None,
         sensor_id=outcome.sensor_id,
         file=outcome.file,
         score=detection.score,

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
+from katydid.sensors.clock import TIMELESS, UNDATED
 from katydid.streams.report.text import NS
 from katydid.streams.store.protocol import OutcomeFilter, Store
 from katydid.streams.stretches import stretches
@@ -37,14 +38,6 @@ Ranked = tuple[bool, int, float, str]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-
-IMPOSSIBLE = frozenset({"before_2000", "in_future"})
-"""Flags of a time that cannot be right."""
-TIMELESS = "no_reading"
-"""The flag of a capture that says nothing about time itself: all there is, is the date of its file."""
-UNDATED = IMPOSSIBLE | {TIMELESS}
-"""Captures with any of these flags count, and stay out of everything drawn over time."""
 
 
 class Species(msgspec.Struct, frozen=True, kw_only=True):
