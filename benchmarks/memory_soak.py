@@ -316,7 +316,9 @@ def listen(recordings: Path, bundle: Path) -> None:
         run = Soak(store, settings, opened)
         run.over(iter([(recordings, 1)]))
         progress = run.pipeline.progress()
-    print(before, run.ceiling, progress.seen_items, progress.identified + progress.empty)
+    quarter = max(1, len(run.samples) // 4)
+    first, last = (np.mean([mb for *_, mb in part]) for part in (run.samples[:quarter], run.samples[-quarter:]))
+    print(first, last, before, run.ceiling, progress.seen_items, progress.identified + progress.empty)
 
 
 def two_hours(folder: Path) -> bool:
@@ -330,10 +332,14 @@ def two_hours(folder: Path) -> bool:
         record(recordings / f"{recordings.name}-20250601_040000.flac", seconds)
         command = [sys.executable, __file__, "--listen", str(recordings), str(bundle.path)]
         done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ})
-        before, ceiling, windows, outcomes = (float(word) for word in done.stdout.split()[-4:])
+        first, last, before, ceiling, windows, outcomes = (float(word) for word in done.stdout.split()[-6:])
         assert outcomes == 1
         ceilings.append(ceiling)
-        print(f"{seconds:>6} s: {windows:,.0f} windows, before {before:.0f} MB, ceiling {ceiling:.0f} MB", flush=True)
+        trend = f"mean {first:.0f} MB in the first quarter, {last:.0f} in the last" if seconds > 60 else ""
+        print(
+            f"{seconds:>6} s: {windows:,.0f} windows, before {before:.0f} MB, ceiling {ceiling:.0f} MB; {trend}",
+            flush=True,
+        )
     share = ceilings[1] / ceilings[0]
     print(f"two hours take {share:.3f} of what a minute takes (aim 1.2)")
     return share <= 1.2

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -31,7 +31,10 @@ CONFIG: Config = {"autoinstall_known_extensions": False, "autoload_known_extensi
 MERGES = 8
 """Most runs of small row groups, each of up to 122,880 rows, that `compact` merges at once: a second or two each."""
 
-FILE_CONFIG: Config = {"checkpoint_threshold": "256MB", "memory_limit": "1GB", "max_vacuum_tasks": 0}
+MEMORY = "1GB"
+"""What DuckDB may use; larger sorts go to the disk."""
+
+FILE_CONFIG: Config = {"checkpoint_threshold": "256MB", "memory_limit": MEMORY, "max_vacuum_tasks": 0}
 """What is written stays in memory until a checkpoint. The store makes its own in pauses (`checkpointing.py`); the
 threshold is the last resort. Checkpoints do not merge row groups: that would take seconds at a time, and ten times the
 work in all."""
@@ -47,6 +50,14 @@ def connect(path: Path | None, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         _make_folder(path.parent)
     with translated(path):
         return duckdb.connect(str(path), read_only=read_only, config={**CONFIG, **FILE_CONFIG})
+
+
+def let_go(connection: duckdb.DuckDBPyConnection) -> None:
+    """Have DuckDB give up the blocks that it has written and keeps in case someone reads them: 5 MB for ten thousand
+    outcomes, up to the limit. The system caches the file anyway. Call it while nothing runs on any connection."""
+    with suppress(duckdb.OutOfMemoryException):  # Not all could go; what could is gone.
+        connection.execute("SET memory_limit = '8MB'")
+    connection.execute(f"SET memory_limit = '{MEMORY}'")
 
 
 def _make_folder(folder: Path) -> None:
