@@ -183,6 +183,31 @@ def test_a_recording_that_cannot_be_decoded_is_counted_apart(tmp_path: Path, bun
     assert [path.name for path, _ in result.refused] == ["b.wav"]
 
 
+def test_a_recording_that_is_missing_is_counted_apart(tmp_path: Path, bundle: Bundle) -> None:
+    labels = recorded(tmp_path / "field", [("a.wav", tone(5), SPECIES[0]), ("b.wav", tone(5), SPECIES[0])])
+    (tmp_path / "field" / "b.wav").unlink()
+    result = evaluate_bundle(tmp_path / "field", labels, bundle)
+    assert len(result.judged) == 1
+    (path, reason) = result.refused[0]
+    assert path.name == "b.wav"
+    assert "no file 'b.wav'" in reason
+
+
+def test_recordings_of_noise_are_neither_known_nor_unheard_species(tmp_path: Path, bundle: Bundle) -> None:
+    result = evaluated(tmp_path, bundle, [("a.wav", tone(5), SPECIES[0]), ("b.wav", tone(23), "noise")])
+    assert (len(result.known), len(result.unheard), len(result.noises)) == (1, 0, 1)
+    assert result.accuracy().value == 1.0
+
+
+def test_recordings_of_another_rate_are_resampled(tmp_path: Path, bundle: Bundle) -> None:
+    """The tone of 11 cycles in 200 samples at 8 kHz is 440 Hz; at 22.05 kHz it is written with other samples."""
+    (tmp_path / "field").mkdir()
+    sound = 0.5 * np.sin(2 * np.pi * 440 * np.arange(22_050) / 22_050)
+    soundfile.write(tmp_path / "field" / "a.wav", np.stack([sound, sound], axis=1), 22_050)
+    (tmp_path / "field" / "labels.csv").write_text(f"file,label\na.wav,{SPECIES[1]}\n", encoding="utf-8")
+    assert evaluate_bundle(tmp_path / "field", tmp_path / "field" / "labels.csv", bundle).accuracy().value == 1.0
+
+
 def test_if_nothing_can_be_decoded_that_is_an_error(tmp_path: Path, bundle: Bundle) -> None:
     labels = recorded(tmp_path / "field", [("a.wav", tone(5), SPECIES[0])])
     (tmp_path / "field" / "a.wav").write_bytes(b"no sound at all")

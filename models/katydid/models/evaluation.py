@@ -23,7 +23,7 @@ from katydid.models.bundle import Bundle
 from katydid.models.decide.lineage import GENUS
 from katydid.models.decide.novelty import Neighbours
 from katydid.models.errors import LabelledDataError
-from katydid.models.labelled import Labelled, name_key, read_labelled
+from katydid.models.labelled import Labelled, find_labelled, name_key, told
 from katydid.models.manifest import BundleKind, Label, Role
 from katydid.models.metrics import Interval, auroc, by_group, macro_recall, top1
 from katydid.models.model import Model, Seen, open_model
@@ -75,10 +75,17 @@ class Evaluation:
     model: str
     judged: tuple[Judged, ...]
     refused: tuple[tuple[Path, str], ...]
+    """Recordings that are missing or cannot be decoded, with the reason; in no figure."""
 
     @property
     def known(self) -> list[Judged]:
-        return [each for each in self.judged if each.known is not None]
+        """Recordings of taxa that the bundle has."""
+        return [each for each in self.judged if each.known is not None and each.known.role is Role.TAXON]
+
+    @property
+    def noises(self) -> list[Judged]:
+        """Recordings labelled as what the bundle has for no organism."""
+        return [each for each in self.judged if each.known is not None and each.known.role is not Role.TAXON]
 
     @property
     def unheard(self) -> list[Judged]:
@@ -117,10 +124,13 @@ class Evaluation:
         return [each.labelled.group for each in self.known]
 
     def _unheard(self, knownness: Callable[[Judged], float]) -> Interval:
-        scores = np.array([knownness(each) for each in self.judged])
-        known = np.array([each.known is not None for each in self.judged], dtype=bool)
-        groups = [each.labelled.group for each in self.judged]
-        return by_group(groups, lambda rows: auroc(scores[rows][known[rows]], scores[rows][~known[rows]]))
+        both = [*self.known, *self.unheard]
+        scores = np.array([knownness(each) for each in both])
+        known = np.arange(len(both)) < len(self.known)
+        groups = [each.labelled.group for each in both]
+        return by_group(
+            groups, lambda rows: auroc(scores[rows][known[rows]].tolist(), scores[rows][~known[rows]].tolist())
+        )
 
 
 def evaluate_bundle(
@@ -133,10 +143,12 @@ def evaluate_bundle(
 ) -> Evaluation:
     """Evaluate a sound bundle on a labelled folder. `heard` is told how many recordings are done, of how many.
 
-    Recordings that cannot be decoded are counted apart. Raises LabelledDataError for labels that cannot be used, and
-    ModelError where the bundle cannot run.
+    Recordings that are missing or cannot be decoded are counted apart. Raises LabelledDataError for labels that cannot
+    be used, or where no recording at all is there, and ModelError where the bundle cannot run.
     """
-    rows = read_labelled(labels, (folder, folder.parent))
+    rows, missing = find_labelled(labels, (folder,))
+    if not rows:
+        raise LabelledDataError(told(missing))
     if bundle.manifest.kind is not BundleKind.SOUND_CLASSIFIER:
         raise LabelledDataError(f"{bundle.manifest.name} does not name sounds: evaluate takes sound classifiers")
     model = open_model(bundle, slots=1)
@@ -146,7 +158,8 @@ def evaluate_bundle(
         model.close()
     if not judged:
         raise LabelledDataError(f"{labels}: none of its {len(rows)} recordings can be decoded")
-    return Evaluation(model=bundle.manifest.model, judged=tuple(judged), refused=tuple(refused))
+    absent = [(Path(each.file), each.reason) for each in missing]
+    return Evaluation(model=bundle.manifest.model, judged=tuple(judged), refused=(*absent, *refused))
 
 
 def judge(

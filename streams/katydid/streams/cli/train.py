@@ -86,6 +86,8 @@ def _show(result: Evaluation) -> None:
     screen.print(
         f"{safe(result.model)} on {len(result.judged)} recordings: {len(known)} known ({own} of its species), "
         f"{len(unheard)} unheard ({others} that it does not have)"
+        + (f", {len(result.noises)} of noise" if result.noises else "")
+        + (f"; {len(result.refused)} missing or not decoded" if result.refused else "")
     )
     table = Table("figure", "value", "95 % by group", "n", "groups", box=None, pad_edge=False)
     groups = len({each.labelled.group for each in known})
@@ -100,6 +102,9 @@ def _show(result: Evaluation) -> None:
         table.add_row("taken for noise", f"{called_noise / len(known):.3f}", "", str(len(known)), str(groups))
     if known and unheard:
         _unheard_rows(table, result, f"{len(known)} / {len(unheard)}")
+    if noises := result.noises:
+        named_noise = sum(each.noise for each in noises) / len(noises)
+        table.add_row("noise, taken for noise", f"{named_noise:.3f}", "", str(len(noises)), "")
     screen.print(table)
     if not unheard:
         screen.print("AUROC against unheard species: not measured, since every label is one of the model's")
@@ -108,7 +113,7 @@ def _show(result: Evaluation) -> None:
 
 
 def _unheard_rows(table: Table, result: Evaluation, count: str) -> None:
-    groups = len({each.labelled.group for each in result.judged})
+    groups = len({each.labelled.group for each in (*result.known, *result.unheard)})
     by_distance = result.unheard_by_distance()
     if by_distance is not None:
         _row(table, "AUROC known/unheard, distance", by_distance, count, groups)
