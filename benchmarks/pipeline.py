@@ -172,7 +172,7 @@ def timed(command: list[str]) -> Timed:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS")}
     environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, *command], capture_output=True, text=True, check=True, env=environment, cwd=HERE
+        [sys.executable, *command], stdout=subprocess.PIPE, text=True, check=True, env=environment, cwd=HERE
     )
     items, wall, cpu = done.stdout.split()[-3:]
     return Timed(int(items), float(wall), float(cpu))
