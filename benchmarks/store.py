@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
+import psutil
 
 from katydid.models.outcome import (
     Alternative,
@@ -153,11 +154,12 @@ def batches(size: int, count: int, first: int, start_ms: int, *, old_card: bool 
 
 def measure_writes(store: DuckDBStore, name: str, made: Iterator[list[Arrival]], wanted: float | None) -> None:
     """Time each durable write and print rate and commits."""
-    seconds, written = [], 0
+    seconds, cpu, written = [], [], 0
     for batch in made:
-        begin = time.perf_counter()
+        begin, used = time.perf_counter(), time.process_time()
         store.write(batch)
         seconds.append(time.perf_counter() - begin)
+        cpu.append((time.process_time() - used) / len(batch))
         written += len(batch)
     rate = written / sum(seconds)
     against = f", {rate / wanted:.2f} of the {wanted:,.0f} wanted" if wanted else ""
@@ -165,7 +167,7 @@ def measure_writes(store: DuckDBStore, name: str, made: Iterator[list[Arrival]],
     print(
         f"{name}: {rate:,.0f} outcomes/s{against} (median batch {written / len(seconds) / median:,.0f}/s); "
         f"commits ms: median {median * 1e3:.0f}, p95 {sorted(seconds)[int(len(seconds) * 0.95)] * 1e3:.0f}, "
-        f"longest {max(seconds) * 1e3:.0f}"
+        f"longest {max(seconds) * 1e3:.0f}; CPU {statistics.median(cpu) * 1e6:.1f} µs an outcome"
     )
 
 
@@ -205,6 +207,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         path = Path(folder) / "bench.duckdb"
+        print(f"load of this machine before: {psutil.getloadavg()[0]:.1f}")
         begin = time.perf_counter()
         fill(path, options.rows)
         print(
