@@ -224,8 +224,11 @@ class Soak:
 
 
 def slope(samples: Sequence[tuple[int, float, float]], captures: int) -> float:
-    """MB per 10,000 captures over the last 80 % of them, by least squares; nan with under 3 samples there."""
-    late = [(done, mb) for done, _, mb in samples if done >= captures / 5]
+    """MB per 10,000 captures over the last 80 % of them, by least squares; nan with under 3 samples there.
+
+    The last twentieth is left out: the pipeline empties then, and memory falls.
+    """
+    late = [(done, mb) for done, _, mb in samples if captures / 5 <= done < captures * 0.95]
     if len({done for done, _ in late}) < 3:
         return float("nan")
     done, mb = np.asarray(late, float).T
