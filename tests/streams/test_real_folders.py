@@ -62,7 +62,7 @@ def test_one_recording_through_birdnet_to_a_row_a_line_and_a_report(shared_data:
         pytest.skip(str(missing))
     folder = tmp_path / "recordings"
     folder.mkdir()
-    shutil.copy(shared_data / "soundscapes" / "birdnet_soundscape" / "soundscape.flac", folder)
+    shutil.copy(shared_data / "soundscapes" / "birdnet_soundscape" / "soundscape.flac", folder / "20240520_053000.flac")
     ithaca = Place(latitude=42.5, longitude=-76.45, source="option")
     summary = run(folder, Library([tmp_path / "models"]), [], tmp_path / "out", place=ithaca)
     with summary.outputs.csv.open(encoding="utf-8", newline="") as file:
