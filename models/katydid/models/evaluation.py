@@ -229,7 +229,7 @@ def genus_of(label: Label) -> str:
 def neighbours_of(bundle: Bundle) -> Neighbours | None:
     """The training embeddings of a bundle, where it has them."""
     spec = bundle.manifest.neighbours
-    return None if spec is None else Neighbours(bundle.arrays()[spec.embeddings])
+    return None if spec is None else Neighbours(bundle.arrays()[spec.embeddings], spec.nearest)
 
 
 def _log_probabilities(model: Model, seen: Seen) -> Floats:

@@ -429,7 +429,7 @@ def _neighbours(model: Model) -> Neighbours | None:
     if embeddings is None or model.graph.embedding is None:
         what = f"array {gate.embeddings!r}" if embeddings is None else "embedding output"
         raise BundleError(f"{model.bundle.path}: the gate for the unknown needs the {what}, which is missing")
-    return Neighbours(embeddings)
+    return Neighbours(embeddings, gate.nearest)
 
 
 def _gated(

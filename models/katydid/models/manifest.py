@@ -182,10 +182,12 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NearestNeighbours(msgspec.Struct, frozen=True, kw_only=True):
-    """The gate for the unknown: cosine distance of the embedding to the nearest training embedding."""
+    """The gate for the unknown: cosine distance of the embedding to the nearest training embeddings."""
 
     embeddings: str = "neighbours"
-    """Name in arrays.npz, float32 [n, d], unit length."""
+    """Name in arrays.npz, [n, d]: floats or int8, rows of any length but 0, since directions alone count."""
+    nearest: int = 1
+    """Over how many of the nearest the distance is averaged."""
     reject_above: float
     """Cosine distance (1 - cosine) above which the answer is "unknown"."""
 
