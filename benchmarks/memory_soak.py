@@ -46,6 +46,7 @@ from katydid.sensors.sources.folder import FolderSource
 from katydid.sensors.sources.protocol import Taken
 from katydid.streams.duplicates import Copy, Duplicates
 from katydid.streams.pipeline import Pipeline
+from katydid.streams.process import settle_process
 from katydid.streams.sink import Arrival
 from katydid.streams.store import DuckDBStore, open_store
 from katydid.streams.tunables import PipelineSettings
@@ -257,6 +258,7 @@ class Table:
 def soak(captures: int, folder: Path) -> bool:
     """Run, print, and say whether all of it held."""
     media = Media()
+    settle_process()
     settings = PipelineSettings.for_this_machine()
     gc.collect()
     before = resident()
@@ -312,6 +314,7 @@ def listen(recordings: Path, bundle: Path) -> None:
     """The child: one recording through the pipeline; prints what it took."""
     from katydid.models.bundle import open_bundle
 
+    settle_process()
     settings = PipelineSettings.for_this_machine()
     opened = [open_model(open_bundle(bundle), slots=settings.workers)]
     before = resident()

@@ -19,7 +19,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import cv2
 import msgspec
 
 from katydid.models.bundle import Bundle
@@ -29,7 +28,6 @@ from katydid.models.manifest import BundleKind, BundleManifest
 from katydid.models.model import Model, open_model
 from katydid.models.outcome import Outcome
 from katydid.models.settings import IdentifySettings
-from katydid.models.sound.blas import keep_blas_to_one_thread
 from katydid.sensors.capture import Capture, ClockSource, Kind, Place, ZoneSource
 from katydid.sensors.clock import find_zone
 from katydid.sensors.errors import SourceError
@@ -40,6 +38,7 @@ from katydid.streams.context import Situator
 from katydid.streams.duplicates import Copy, Duplicates
 from katydid.streams.outputs import STORE_FILE, Outputs
 from katydid.streams.pipeline import Pipeline, Progress
+from katydid.streams.process import settle_process
 from katydid.streams.sink import Arrival
 from katydid.streams.store import DuckDBStore, open_store
 from katydid.streams.tunables import PipelineSettings
@@ -132,9 +131,7 @@ def run_folder(options: RunOptions, *, library: Library | None = None, watch: Wa
     Raises SourceError, ModelError, StoreError and ExportError; KeyboardInterrupt only where one comes during the
     orderly end of an interrupted run.
     """
-    # The pipeline's workers are the parallelism: no library should start threads of its own.
-    cv2.setNumThreads(0)
-    keep_blas_to_one_thread()
+    settle_process()
     folder = checked_folder(options.folder)
     if options.zone:
         find_zone(options.zone)  # Before the store keeps it.
