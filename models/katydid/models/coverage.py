@@ -22,8 +22,8 @@ KNOWN = "known"
 """Name in arrays.npz."""
 
 NOWHERE = 0.002
-"""On the grid below, BirdNET's geo model never gives more than 0.0019 for what it was not taught (Engine, *Apis
-mellifera*, frogs), and more than 0.0022 for all but a handful of what it was; any taxon above this, anywhere, is known."""
+"""On the grid below, BirdNET's geo model never gives more than 0.0019 for what it was not taught (Engine, frogs, *Apis
+mellifera*), and more than 0.0022 for all but a handful of what it was; any taxon above this, anywhere, is known."""
 
 _LATITUDES = range(-55, 76, 5)
 _LONGITUDES = range(-180, 180, 6)
