@@ -16,7 +16,16 @@ from PIL import Image
 from katydid.sensors.capture import ClockSource, Kind, ZoneSource
 from katydid.sensors.errors import SourceError
 from katydid.sensors.sources.folder import FolderSource
-from katydid.sensors.sources.simulated import Night, Station, Truth, read_truth, write_station, write_truth
+from katydid.sensors.sources.protocol import Position
+from katydid.sensors.sources.simulated import (
+    Night,
+    SimulatedSource,
+    Station,
+    Truth,
+    read_truth,
+    write_station,
+    write_truth,
+)
 from katydid.sensors.sources.simulated.soundscape import band_of, band_power, soundscape
 from katydid.sensors.sources.simulated.trap_sheet import Sheet, visits
 
@@ -76,7 +85,7 @@ def test_the_last_clip_and_the_last_frame_are_spoilt_and_the_truth_says_so(
 
 def test_a_folder_source_reads_time_zone_place_and_serial_from_what_was_written(tmp_path: Path) -> None:
     media = write_station(Station(SHORT), tmp_path)
-    captures = [taken.capture for taken in FolderSource(media).captures(lambda position: False)]
+    captures = [taken.capture for taken in FolderSource(media).captures(never)]
     clip = next(each for each in captures if each.kind is Kind.CLIP)
     frame = next(each for each in captures if each.kind is Kind.FRAME)
     began = datetime(2026, 7, 14, 20, 30, tzinfo=UTC).timestamp() * 1e9
@@ -90,6 +99,21 @@ def test_a_folder_source_reads_time_zone_place_and_serial_from_what_was_written(
     assert frame.captured_at == began
     assert frame.clock.source is ClockSource.EXIF
     assert frame.clock.zone_source is ZoneSource.RECORDED
+
+
+def test_the_source_hands_out_the_captures_that_a_folder_of_the_same_night_does(tmp_path: Path) -> None:
+    media = write_station(Station(SHORT), tmp_path)
+    written = {taken.capture.file: taken.capture for taken in FolderSource(media, zone="+02:00").captures(never)}
+    source = SimulatedSource(Station(SHORT))
+    drawn = list(source.captures(never))
+    assert {each.capture.file: each.capture for each in drawn} == written
+    assert source.truth == read_truth(tmp_path / "truth.csv")
+    known = {each.position for each in drawn[:5]}
+    assert len(list(SimulatedSource(Station(SHORT)).captures(known.__contains__))) == len(drawn) - 5
+
+
+def never(position: Position) -> bool:
+    return False
 
 
 def test_a_song_stands_over_the_rest_by_its_stated_ratio() -> None:

@@ -28,12 +28,11 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from katydid.sensors import clock, identity, metadata, signature
-from katydid.sensors.capture import Capture, Clock, Kind, MediaRef, Place
-from katydid.sensors.clock import Reading
+from katydid.sensors import clock, metadata, signature
+from katydid.sensors.capture import Capture, Kind, MediaRef, Place
 from katydid.sensors.errors import OverLimit, SourceError, Undecodable
 from katydid.sensors.limits import Limits, check_bytes
-from katydid.sensors.metadata import FileFacts
+from katydid.sensors.sources.assembly import Assembly
 from katydid.sensors.sources.protocol import Position, Taken
 
 RESULTS_SUFFIX = ".katydid"
@@ -44,8 +43,6 @@ _PIECE = 1 << 20
 _LOOK_EVERY_S = 2.0
 _REST = 4.0
 """A look that takes long is followed by a rest of as many times that: a fifth of one core at most."""
-_CARD_FOLDER = re.compile(r"DCIM|\d{3}[A-Z0-9_]{5}", re.IGNORECASE)
-"""What every camera card holds (DCF, JEITA CP-3461): no name of a sensor."""
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -103,15 +100,17 @@ class FolderSource:
         self.limits = limits or Limits()
         self.other_files = 0
         self.unreadable_folders: tuple[str, ...] = ()
-        self._sensor = encodable(sensor) if sensor else None
-        self._name = encodable(name or root.resolve().name) or "sensor"
-        self._zone = zone
-        self._place = place
+        self._assembly = Assembly(
+            name=encodable(name or root.resolve().name) or "sensor",
+            sensor=encodable(sensor) if sensor else None,
+            zone=zone,
+            place=place,
+            machine_zone=machine_zone,
+            now_ns=now_ns,
+        )
         self._follow = follow
         self._stop = stop or threading.Event()
         self._exclude = frozenset(path.resolve() for path in exclude)
-        self._machine_zone = machine_zone
-        self._now_ns = now_ns
         self._wait = wait
         if zone:
             clock.find_zone(zone)
@@ -238,69 +237,15 @@ class FolderSource:
             return self._refused(file, named, f"{exc.reason}: {exc}")
         facts = metadata.read(file.path if payload is None else payload, kind, file.path.name)
         ref = None if payload is not None else MediaRef(url=_url(file.path), sha256=digest, length=length)
-        return self._assembled(file, kind, facts, found, digest, length, payload=payload, ref=ref)
+        return self._assembly.capture(
+            file.name, kind, facts,
+            media_type=found, sha256=digest, length=length, date_ns=file.date_ns, payload=payload, ref=ref,
+        )  # fmt: skip
 
     def _refused(self, file: _File, named: Kind | None, refusal: str) -> Capture | None:
-        """A capture without bytes: what stands for its digest is its name and size, which is all that is known."""
         if named is None:
             return None
-        digest = hashlib.sha256(f"{file.name}\0{file.size}".encode()).hexdigest()
-        facts = metadata.file_name.read(file.path.name, named)
-        return self._assembled(file, named, facts, "", digest, file.size, payload=b"", refusal=refusal)
-
-    def _assembled(
-        self,
-        file: _File,
-        kind: Kind,
-        facts: FileFacts,
-        media_type: str,
-        digest: str,
-        length: int,
-        *,
-        payload: bytes | None = None,
-        ref: MediaRef | None = None,
-        refusal: str = "",
-    ) -> Capture:
-        reading = clock.chosen(facts.readings)
-        captured_at, how = self._time(facts.readings, file.date_ns)
-        sensor_id = self._sensor_id(facts.serial, file.name)
-        return Capture(
-            capture_id=identity.capture_id(
-                sensor_id=sensor_id,
-                recorded=reading.recorded if reading else "",
-                recorded_ms=reading.recorded_ms if reading else None,
-                sequence=facts.sequence,
-                sha256=digest,
-            ),
-            sensor_id=sensor_id,
-            kind=kind,
-            captured_at=captured_at,
-            clock=how,
-            media_type=media_type,
-            payload=payload,
-            payload_ref=ref,
-            sha256=digest,
-            length=length,
-            sequence=facts.sequence,
-            place=facts.place or self._place,
-            facts=facts.facts,
-            file=file.name,
-            refusal=refusal,
-        )
-
-    def _time(self, readings: Sequence[Reading], date_ns: int) -> tuple[int, Clock]:
-        return clock.resolve(
-            readings,
-            zone_option=self._zone,
-            file_date_ns=date_ns,
-            now_ns=self._now_ns() if self._now_ns else None,
-            machine_zone=self._machine_zone,
-        )
-
-    def _sensor_id(self, serial: str, name: str) -> str:
-        folders = name.split("/")[:-1]
-        first = folders[0] if folders and not _CARD_FOLDER.fullmatch(folders[0]) else self._name
-        return serial or self._sensor or first
+        return self._assembly.refused(file.name, named, refusal, size=file.size, date_ns=file.date_ns)
 
 
 def open_media(capture: Capture) -> bytes | Path:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from katydid.sensors.capture import Kind
+from katydid.sensors import metadata, signature
+from katydid.sensors.capture import Capture, Kind
+from katydid.sensors.sources.assembly import Assembly
 from katydid.sensors.sources.protocol import Position, Taken
 from katydid.sensors.sources.simulated import files, soundscape, trap_sheet
 from katydid.sensors.sources.simulated.night import Night, Weather
@@ -82,23 +85,39 @@ class Station:
 
 
 class SimulatedSource:
-    """A `Source` over a simulated night, without a folder. The engine sees the bytes; the truth stays in `truth`."""
+    """A `Source` over a simulated night, without a folder: the same captures as a folder source takes from what
+    `write_station` writes. The truth of what was handed out gathers in `truth`, apart from the captures."""
 
-    def __init__(self, station: Station, take: Callable[[str, bytes], Taken | None]) -> None:
+    def __init__(self, station: Station) -> None:
         self.station = station
         self.truth: list[Truth] = []
-        self._take = take
+        self._assembly = Assembly(name="simulated", zone=str(station.night.moment(0.0))[-6:])
 
     def captures(self, settled: Callable[[Position], bool]) -> Iterator[Taken]:
-        """Every file of the night that `settled` does not know."""
+        """Every file of the night whose position `settled` does not know."""
         for file in self.station.files():
+            digest = hashlib.sha256(file.data).hexdigest()
+            position = Position(source="simulated", partition=file.name, mark=digest)
+            if settled(position):
+                continue
             self.truth.extend(file.truth)
-            taken = self._take(file.name, file.data)
-            if taken is not None and not settled(taken.position):
-                yield taken
+            yield Taken(capture=self._capture(file, digest), position=position)
 
     def durable(self, position: Position) -> None:
         """Nothing to do: the night can be drawn again."""
+
+    def _capture(self, file: SimulatedFile, digest: str) -> Capture:
+        if not file.data:
+            return self._assembly.refused(file.name, file.kind, "empty_file: the file has no bytes", size=0)
+        return self._assembly.capture(
+            file.name,
+            file.kind,
+            metadata.read(file.data, file.kind, file.name.rpartition("/")[2]),
+            media_type=signature.media_type(file.data[: signature.HEAD_BYTES]),
+            sha256=digest,
+            length=len(file.data),
+            payload=file.data,
+        )
 
 
 def write_station(station: Station, folder: Path, watch: Callable[[int, int], None] = lambda done, of: None) -> Path:
