@@ -44,3 +44,47 @@ def test_noise_is_added_as_power_at_the_ratio_asked_for() -> None:
     song, noise = np.zeros((BANDS, FRAMES), np.float32), np.full((BANDS, FRAMES), 7.0, np.float32)
     assert np.exp(added(song, noise, 10.0)) == pytest.approx(1.1, rel=1e-4)
     assert np.exp(added(song, noise, 0.0)) == pytest.approx(2.0, rel=1e-4)
+
+
+class Drawn(Batches):
+    """What one kind of window looks like."""
+
+    def made_noise(self) -> np.ndarray:
+        return self._hiss()
+
+    def recorded(self, each: Heard) -> np.ndarray:
+        return self._window(each)
+
+    def simulated(self, name: str) -> np.ndarray:
+        return self._simulated(name)
+
+
+def test_made_noise_has_no_rhythm_and_the_grain_of_hiss() -> None:
+    """The log of a mean of about six independent squares scatters by some 0.65, where it lies above the floor."""
+    drawn = Drawn([heard(NOISE, "n", 0)], [NOISE], seed=0)
+    windows = [drawn.made_noise() for _ in range(20)]
+    audible = [band for window in windows for band in window[4:] if band.mean() > FLOOR + 6.0]
+    assert len(audible) > 300
+    assert np.std(audible, axis=1) == pytest.approx(0.68, abs=0.15)
+
+
+@pytest.mark.parametrize("species", ["Pholidoptera griseoaptera", "Chorthippus biguttulus", "Roeseliana roeselii"])
+def test_a_simulated_window_holds_song_and_not_hiss_alone(species: str) -> None:
+    """Verses of these come with pauses longer than a window; in each window some band must stand out in time."""
+    drawn = Drawn([heard(species, "a", 0)], [species], seed=1)
+    windows = [drawn.simulated(species) for _ in range(30)]
+    assert sum(window[4:].std(axis=1).max() > 0.85 for window in windows) >= 26
+
+
+def test_of_a_singers_recording_only_windows_that_sound_are_drawn() -> None:
+    """A song of two windows among twenty of a pause 40 dB down."""
+    features = np.full((BANDS, 20 * FRAMES), -9.0, np.float16)
+    level = np.full(20 * FRAMES, 1e-4, np.float32)
+    features[:, 8 * FRAMES : 10 * FRAMES], level[8 * FRAMES : 10 * FRAMES] = 0.0, 1.0
+    song = Heard(label="x y", group="a", features=features, level=level)
+    noise = Heard(label=NOISE, group="n", features=features, level=level)
+    share = {}
+    for each in (song, noise):
+        drawn = Drawn([each], [each.label], seed=0)
+        share[each.label] = np.mean([drawn.recorded(each).max() > -1.0 for _ in range(400)])
+    assert share["x y"] > share[NOISE] + 0.02
