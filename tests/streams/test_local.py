@@ -20,7 +20,7 @@ from katydid.models.errors import BundleError
 from katydid.models.library import Library
 from katydid.models.manifest import BundleKind
 from katydid.models.settings import IdentifySettings
-from katydid.sensors.capture import Kind
+from katydid.sensors.capture import Kind, Place
 from katydid.sensors.clock import ZoneError
 from katydid.sensors.errors import SourceError
 from katydid.sensors.limits import Limits
@@ -264,6 +264,15 @@ def test_a_card_that_is_pulled_stops_the_run_and_loses_nothing(
         rows = [row for some in store.tuples("SELECT file, reason FROM outcome ORDER BY file") for row in some]
     assert len(rows) == 9
     assert [row for row in rows if row[1]] == [("broken.flac", "not_media")]
+
+
+def test_a_place_is_kept_for_later_runs(folder: Path, library: Library) -> None:
+    run(folder, library, place=Place(latitude=52.16, longitude=4.49, source="option"))
+    soundfile.write(folder / "late.wav", np.random.default_rng(9).uniform(-0.3, 0.3, RATE), RATE)
+    with open_store(run(folder, library).outputs.store, read_only=True) as store:
+        places = [row for rows in store.tuples("SELECT latitude, longitude FROM outcome") for row in rows]
+    assert len(places) == 10
+    assert set(places) == {(52.16, 4.49)}
 
 
 def test_media_without_a_model_have_an_outcome_too_and_the_run_says_so(folder: Path, library: Library) -> None:

@@ -40,7 +40,7 @@ from katydid.models.image.localise import Localiser, Proposal, plan
 from katydid.models.image.settled import Settled
 from katydid.models.manifest import BundleKind, Resize, SoundInput
 from katydid.models.model import Model, Seen
-from katydid.models.outcome import Box, Detection, Effort, Measure, Outcome, Ran, Span, Status
+from katydid.models.outcome import NO_EFFORT, Box, Detection, Effort, Measure, Outcome, Ran, Span, Status, outcome_of
 from katydid.models.settings import GateSettings, IdentifySettings
 from katydid.models.sound.level import Levels
 from katydid.models.sound.listening import Heard, Listening
@@ -487,7 +487,7 @@ def _outcome(capture: Capture, settings: IdentifySettings, findings: Findings) -
 
 
 def _refused(capture: Capture, settings: IdentifySettings, reason: str, message: str) -> Outcome:
-    findings = Findings(effort=Effort(), message=message)
+    findings = Findings(effort=NO_EFFORT, message=message)
     return _told(capture, settings, Status.REFUSED, reason=reason, findings=findings)
 
 
@@ -500,21 +500,9 @@ def _told(
     reason: str = "",
     detections: tuple[Detection, ...] = (),
 ) -> Outcome:
-    """The capture's facts without its bytes, and what became of it."""
-    return Outcome(
-        capture_id=capture.capture_id,
-        sensor_id=capture.sensor_id,
-        kind=capture.kind,
-        captured_at=capture.captured_at,
-        clock=capture.clock,
-        media_type=capture.media_type,
-        sha256=capture.sha256,
-        length=capture.length,
-        sequence=capture.sequence,
-        place=capture.place,
-        facts=capture.facts,
-        file=capture.file,
-        status=status,
+    return outcome_of(
+        capture,
+        status,
         reason=reason,
         message=findings.message,
         effort=findings.effort,

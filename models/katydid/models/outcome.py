@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
-from katydid.sensors.capture import Clock, Fact, Kind, Place
+from katydid.sensors.capture import Capture, Clock, Fact, Kind, Place
 
 
 class Status(StrEnum):
@@ -208,3 +208,46 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     ran: tuple[Ran, ...] = ()
     settings_digest: str = ""
     katydid_version: str = ""
+
+
+NO_EFFORT = Effort()
+"""Nothing was looked at."""
+
+
+def outcome_of(
+    capture: Capture,
+    status: Status,
+    *,
+    reason: str = "",
+    message: str = "",
+    effort: Effort = NO_EFFORT,
+    quality: tuple[Measure, ...] = (),
+    detections: tuple[Detection, ...] = (),
+    ran: tuple[Ran, ...] = (),
+    settings_digest: str = "",
+    katydid_version: str = "",
+) -> Outcome:
+    """The capture's facts without its bytes, and what became of it."""
+    return Outcome(
+        capture_id=capture.capture_id,
+        sensor_id=capture.sensor_id,
+        kind=capture.kind,
+        captured_at=capture.captured_at,
+        clock=capture.clock,
+        media_type=capture.media_type,
+        sha256=capture.sha256,
+        length=capture.length,
+        sequence=capture.sequence,
+        place=capture.place,
+        facts=capture.facts,
+        file=capture.file,
+        status=status,
+        reason=reason,
+        message=message,
+        effort=effort,
+        quality=quality,
+        detections=detections,
+        ran=ran,
+        settings_digest=settings_digest,
+        katydid_version=katydid_version,
+    )

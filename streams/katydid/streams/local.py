@@ -163,6 +163,7 @@ class LocalRun:
     def __init__(
         self, options: RunOptions, folder: Path, outputs: Outputs, store: DuckDBStore, library: Library, notify: Notify
     ) -> None:
+        options = msgspec.structs.replace(options, place=kept_place(store, options.place))
         self._options = options
         self._outputs = outputs
         self._store = store
@@ -494,6 +495,12 @@ def title_of(store: DuckDBStore) -> str:
 def kept(store: DuckDBStore, key: str, given: str | None) -> str | None:
     """What was given now, and is kept for later runs; else what an earlier run kept."""
     return store.meta(key) if given is None else keep(store, key, given)
+
+
+def kept_place(store: DuckDBStore, given: Place | None) -> Place | None:
+    """`kept` for a place."""
+    word = kept(store, "place", None if given is None else msgspec.json.encode(given).decode())
+    return None if word is None else msgspec.json.decode(word, type=Place)
 
 
 def keep(store: DuckDBStore, key: str, value: str) -> str:

@@ -37,7 +37,7 @@ from katydid.models.errors import EngineError
 from katydid.models.identify import Look, LookFailed, identification
 from katydid.models.manifest import BundleKind
 from katydid.models.model import Model, Seen
-from katydid.models.outcome import Outcome, Status
+from katydid.models.outcome import Outcome, Status, outcome_of
 from katydid.models.settings import IdentifySettings
 from katydid.sensors.capture import Capture, Kind
 from katydid.sensors.limits import Limits
@@ -411,20 +411,8 @@ class Pipeline:
 def _known(capture: Capture) -> Outcome:
     """What stands for an outcome that the sink will not write, because it has one of this id. Should it ever show in
     a store, its reason tells what went wrong."""
-    return Outcome(
-        capture_id=capture.capture_id,
-        sensor_id=capture.sensor_id,
-        kind=capture.kind,
-        captured_at=capture.captured_at,
-        clock=capture.clock,
-        media_type=capture.media_type,
-        sha256=capture.sha256,
-        length=capture.length,
-        file=capture.file,
-        status=Status.REFUSED,
-        reason="duplicate",
-        message="the same capture as one that is stored already",
-    )
+    message = "the same capture as one that is stored already"
+    return outcome_of(capture, Status.REFUSED, reason="duplicate", message=message)
 
 
 def _in_memory(capture: Capture) -> int:
