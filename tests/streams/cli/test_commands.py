@@ -242,8 +242,13 @@ def test_ctrl_c_keeps_what_is_finished_exits_130_and_says_how_to_go_on(tmp_path:
     import signal
 
     folder = recordings(tmp_path / "moor")
+    # A suite that a shell started with "&" ignores SIGINT, and its children inherit that: a terminal's child does not.
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from katydid.streams.cli import main; main(sys.argv[1:])"
+    )
     child = subprocess.Popen(
-        [sys.executable, "-c", "import sys; from katydid.streams.cli import main; main(sys.argv[1:])", "run",
+        [sys.executable, "-c", code, "run",
          str(folder), "--follow", "--models-dir", str(models), "--models", "ears"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
