@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from pathlib import Path
 
@@ -167,6 +168,33 @@ def test_a_time_that_says_nothing_of_the_season_makes_no_bird_unexpected(clock: 
     assert (found.decision.verdict, found.posterior) == (Verdict.ACCEPTED, None)
     assert found.context is not None
     assert (found.context.prior, found.context.expected, found.context.local_solar_hour) == (None, None, None)
+
+
+def test_without_a_time_the_prior_of_the_whole_year_weighs_and_the_sun_stays_out() -> None:
+    timeless = msgspec.structs.replace(
+        outcome(heard(BLACKBIRD), heard(LYREBIRD)), clock=Clock(source=ClockSource.FILE_DATE, flags=("no_reading",))
+    )
+    year = dataclasses.replace(PRIOR, week=None)
+    blackbird, lyrebird = situate(timeless, place=LEIDEN, prior=year, settings=SETTINGS).detections
+    assert blackbird.posterior == pytest.approx(0.855)
+    assert blackbird.context is not None and blackbird.context.sun_elevation_deg is None
+    assert lyrebird.decision.verdict is Verdict.REVIEW
+    assert "in any week" in lyrebird.decision.reason
+    again = situate(
+        msgspec.structs.replace(timeless, detections=(lyrebird,)), place=LEIDEN, prior=None, settings=SETTINGS
+    )
+    assert only(again).decision == heard(LYREBIRD).decision
+
+
+def test_the_table_of_the_year_is_the_largest_of_its_weeks(tmp_path: Path) -> None:
+    model = open_model(placeholder_bundle(tmp_path, kind=BundleKind.PRIOR), slots=1)
+    weeks = np.array([[52.16, 4.49, week] for week in range(1, 49)], dtype=np.float32)
+    likeliest = model.infer(weeks).scores.max(axis=0)
+    table = Priors(model).table(LEIDEN, None)
+    assert table.week is None
+    for label in model.bundle.labels:
+        if label.role is Role.TAXON:
+            assert table.by_taxon[label.taxon_id] == pytest.approx(float(likeliest[label.index]))
 
 
 def test_what_the_file_says_of_its_place_stays() -> None:

@@ -8,7 +8,8 @@ it is a number to rank and to doubt by, beside the media-only one, never instead
 - A taxon whose prior lies under the geo bundle's own cut is *not expected*; if it was accepted, it goes to review,
   and the reason says both. Nothing is ever deleted for being unexpected.
 - A capture that says nothing about time itself (its file's date is that of the last copy), or whose clock cannot be
-  right, has neither sun nor prior: from a wrong week every bird would be unexpected.
+  right, has no sun, and the prior of the whole year: the largest of its 48 weeks. From a wrong week every migrant
+  would be unexpected.
 - A name on the allow-list is expected: its prior is stored and not used.
 - A genus has the largest prior of its species, a lower bound. A taxon that the geo bundle does not know (see
   `coverage.py`), and what is no taxon, has no prior.
@@ -44,7 +45,7 @@ FLOOR = 1e-3
 
 _GIVEN = ("deployment", "option")
 """Sources of a place that a later word may replace; what the file itself says stays."""
-_UNEXPECTED = "not expected here in week "
+_UNEXPECTED = "not expected here in "
 _AND = "; "
 
 
@@ -54,8 +55,8 @@ class PriorTable:
 
     bundle: str
     """Name and version."""
-    week: int
-    """1..48, four a month, as BirdNET counts."""
+    week: int | None
+    """1..48, four a month, as BirdNET counts; None: the largest of all weeks, for a time that is not known."""
     cut: float | None
     """At or above it a taxon is expected; None: the bundle has none, and nothing is unexpected."""
     by_taxon: Mapping[str, float]
@@ -69,6 +70,7 @@ class PriorTable:
         return self.by_taxon.get(taxon.name) if by_id is None else by_id
 
 
+WEEKS = range(1, 49)
 TABLES = 64
 """Tables that `Priors` keeps: a year at one place is 48."""
 
@@ -79,11 +81,12 @@ class Priors:
     def __init__(self, model: Model) -> None:
         self._model = model
         self._known = model.bundle.arrays().get(KNOWN)
-        self._tables: dict[tuple[float, float, int], PriorTable] = {}
+        self._tables: dict[tuple[float, float, int | None], PriorTable] = {}
 
-    def table(self, place: Place, time_ns: int) -> PriorTable:
-        """The table for a place at UTC `time_ns`. Raises EngineError where the geo model cannot run."""
-        week = week_of(time_ns, place.longitude)
+    def table(self, place: Place, time_ns: int | None) -> PriorTable:
+        """The table for a place at UTC `time_ns`, None for the whole year. Raises EngineError where the geo model
+        cannot run."""
+        week = None if time_ns is None else week_of(time_ns, place.longitude)
         key = (place.latitude, place.longitude, week)
         found = self._tables.get(key)
         if found is None:
@@ -93,18 +96,19 @@ class Priors:
         return found
 
 
-def prior_table(model: Model, place: Place, week: int, known: NDArray[np.generic] | None = None) -> PriorTable:
-    """Ask a geo model about a place in a week, 1..48. `known`: bool [classes]; None: it knows all its taxa."""
-    seen = model.infer(np.array([[place.latitude, place.longitude, week]], dtype=np.float32))
+def prior_table(model: Model, place: Place, week: int | None, known: NDArray[np.generic] | None = None) -> PriorTable:
+    """Ask a geo model about a place in a week, 1..48, or, with None, in the likeliest week of each taxon. `known`: bool
+    [classes]; None: it knows all its taxa."""
+    weeks = WEEKS if week is None else (week,)
+    asked = np.array([[place.latitude, place.longitude, each] for each in weeks], dtype=np.float32)
+    likely = model.infer(asked).scores.max(axis=0)
     manifest = model.bundle.manifest
     return PriorTable(
         bundle=manifest.model,
         week=week,
         cut=manifest.prior_cut,
         by_taxon=_by_taxon(
-            (label, float(seen.scores[0, label.index]))
-            for label in model.bundle.labels
-            if known is None or known[label.index]
+            (label, float(likely[label.index])) for label in model.bundle.labels if known is None or known[label.index]
         ),
     )
 
@@ -128,7 +132,8 @@ def place_of(outcome: Outcome, given: Place | None) -> Place | None:
 def situate(outcome: Outcome, *, place: Place | None, prior: PriorTable | None, settings: IdentifySettings) -> Outcome:
     """Add context, posterior and, where a taxon is not expected, a decision for review. Pure.
 
-    `place`: of the deployment or the option; `prior`: for `place_of(outcome, place)` and the outcome's week.
+    `place`: of the deployment or the option; `prior`: for `place_of(outcome, place)` and the outcome's week, or of the
+    whole year; the prior of a week says nothing about an outcome whose time is not known.
     """
     where = place_of(outcome, place)
     detections = tuple(_situated(detection, outcome, where, prior, settings) for detection in outcome.detections)
@@ -144,7 +149,7 @@ def _situated(
     start = 0.0 if detection.span is None else detection.span.start_s
     context = Context()
     if not is_dated(outcome.clock):
-        prior = None
+        prior = None if prior is None or prior.week is not None else prior
     else:
         sun = sun_at(outcome.captured_at + round(start * 1e9), place.latitude, place.longitude)
         context = Context(local_solar_hour=sun.solar_hour, sun_elevation_deg=sun.elevation_deg)
@@ -175,7 +180,8 @@ def _weighed(decision: Decision, context: Context, prior: PriorTable, value: flo
     """An accepted taxon that is not expected goes to review."""
     if context.expected is not False or decision.verdict is not Verdict.ACCEPTED:
         return decision
-    reason = f"{_UNEXPECTED}{prior.week}: prior {value:.3f} under {prior.cut:.2f}{_AND}{decision.reason}"
+    week = "any week" if prior.week is None else f"week {prior.week}"
+    reason = f"{_UNEXPECTED}{week}: prior {value:.3f} under {prior.cut:.2f}{_AND}{decision.reason}"
     return Decision(verdict=Verdict.REVIEW, reason=reason, certificate=decision.certificate)
 
 

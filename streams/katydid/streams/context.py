@@ -16,8 +16,8 @@ from katydid.sensors.clock import is_dated
 class Situator:
     """Called by the pipeline's workers for each outcome; safe from several threads.
 
-    `place` stands in where a file has none. Without a prior model, a place, or a time that
-    the device itself gave and that can be right, the prior stays null.
+    `place` stands in where a file has none. Without a prior model or a place the prior stays null; without a time that
+    the device itself gave and that can be right, it is that of the whole year.
     """
 
     def __init__(self, prior: Model | None, place: Place | None, settings: IdentifySettings) -> None:
@@ -43,6 +43,4 @@ class Situator:
         place = place_of(outcome, self._place)
         if self._priors is None or place is None or not outcome.detections:
             return None
-        if not is_dated(outcome.clock):
-            return None
-        return self._priors.table(place, outcome.captured_at)
+        return self._priors.table(place, outcome.captured_at if is_dated(outcome.clock) else None)
