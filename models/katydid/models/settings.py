@@ -34,7 +34,7 @@ class IdentifySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Frames: "whole" (one look at the frame), "crops" (localiser or detector proposes), "auto" (crops where the
     ground is plain enough for the localiser, else whole)."""
     alternatives: int = 3
-    windows_at_once: int = 32
+    windows_at_once: int = 16
     """Windows of a long recording that are in memory at a time."""
     allow: tuple[str, ...] = ()
     """Scientific names that the place-and-season prior never speaks against."""
