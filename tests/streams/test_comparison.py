@@ -61,6 +61,14 @@ def test_what_was_not_accepted_or_is_no_organism_does_not_count() -> None:
     assert [row.made_up for row in found.species] == [0, 0]
 
 
+def test_what_waits_for_review_is_neither_found_nor_missed() -> None:
+    found = compare(
+        TRUTH,
+        table(heard("a", GRYLLUS), heard("a", GRYLLUS, decision="review"), heard("b", "Gryllus", decision="review")),
+    )
+    assert [(row.found, row.for_review, row.made_up) for row in found.species] == [(1, 1, 0), (0, 0, 0)]
+
+
 def test_a_genus_in_a_clip_without_any_of_its_species_is_made_up() -> None:
     found = compare(TRUTH, table(heard("d", "Gryllus")))
     assert [(row.species, row.made_up) for row in found.species] == [(GRYLLUS, 0), (OECANTHUS, 0), ("Gryllus", 1)]

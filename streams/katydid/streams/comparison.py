@@ -32,6 +32,8 @@ class SpeciesRow(msgspec.Struct, frozen=True, kw_only=True):
     """Of these, clips in which it was named and accepted."""
     genus_only: int
     """Of the rest, clips in which its genus was named and accepted."""
+    for_review: int
+    """Of the rest, clips in which it or its genus was named, and left for a person to review."""
     made_up: int
     """Clips without its song in which it was named and accepted."""
     mean_probability: float | None
@@ -61,7 +63,7 @@ def compare(truth: Sequence[Truth], detections: pa.Table) -> Comparison:
     frames = {row.file for row in truth if row.kind == "frame" and not row.note}
     insects, found, made_up = _boxes(truth, [row for row in rows if row["kind"] == "frame"])
     return Comparison(
-        species=tuple(_species(truth, [row for row in rows if _accepted_sound(row)])),
+        species=tuple(_species(truth, rows)),
         insects=insects,
         insects_found=found,
         insects_made_up=made_up,
@@ -69,34 +71,40 @@ def compare(truth: Sequence[Truth], detections: pa.Table) -> Comparison:
     )
 
 
-def _accepted_sound(row: dict[str, object]) -> bool:
-    return row["kind"] == "clip" and row["decision"] == Verdict.ACCEPTED.value and row["rank"] != "none"
+def _named(rows: Sequence[dict[str, object]], verdict: Verdict) -> dict[Pair, list[float]]:
+    """(file, name) of the organisms that were named in clips with this verdict → confidences."""
+    found: dict[Pair, list[float]] = defaultdict(list)
+    for row in rows:
+        if row["kind"] == "clip" and row["decision"] == verdict.value and row["rank"] != "none":
+            number = row["probability"] if row["probability"] is not None else row["score"]
+            found[str(row["file"]), str(row["taxon"])].append(float(str(number)))
+    return found
 
 
 def _species(truth: Sequence[Truth], rows: Sequence[dict[str, object]]) -> Iterable[SpeciesRow]:
     there = {(row.file, row.taxon) for row in truth if row.kind == "clip" and row.taxon}
-    confidences: dict[Pair, list[float]] = defaultdict(list)
-    for row in rows:
-        number = row["probability"] if row["probability"] is not None else row["score"]
-        confidences[str(row["file"]), str(row["taxon"])].append(float(str(number)))
+    confidences, doubted = _named(rows, Verdict.ACCEPTED), set(_named(rows, Verdict.REVIEW))
     named = set(confidences)
     real = sorted({name for _, name in there})
     invented = sorted({name for _, name in named} - set(real) - {genus(name) for name in real})
     for name in [*real, *invented]:
-        yield _row(name, there, named, confidences)
+        yield _row(name, there, doubted, confidences)
     yield from _invented_genera(real, there, named)
 
 
-def _row(name: str, there: set[Pair], named: set[Pair], confidences: dict[Pair, list[float]]) -> SpeciesRow:
+def _row(name: str, there: set[Pair], doubted: set[Pair], confidences: dict[Pair, list[float]]) -> SpeciesRow:
+    named = set(confidences)
     files = {file for file, species in there if species == name}
     found = {file for file in files if (file, name) in named}
     by_genus = {file for file in files - found if (file, genus(name)) in named}
+    rest = files - found - by_genus
     right = [number for file in found for number in confidences[file, name]]
     return SpeciesRow(
         species=name,
         there=len(files),
         found=len(found),
         genus_only=len(by_genus),
+        for_review=len({file for file in rest if (file, name) in doubted or (file, genus(name)) in doubted}),
         made_up=len({file for file, species in named if species == name} - files),
         mean_probability=float(np.mean(right)) if right else None,
     )
@@ -108,7 +116,9 @@ def _invented_genera(real: Sequence[str], there: set[Pair], named: set[Pair]) ->
     for name in sorted({genus(species) for species in real}):
         wrong = {file for file, species in named if species == name} - {file for file, g in true_genera if g == name}
         if wrong:
-            yield SpeciesRow(species=name, there=0, found=0, genus_only=0, made_up=len(wrong), mean_probability=None)
+            yield SpeciesRow(
+                species=name, there=0, found=0, genus_only=0, for_review=0, made_up=len(wrong), mean_probability=None
+            )
 
 
 def genus(name: str) -> str:

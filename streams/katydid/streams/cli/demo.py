@@ -149,12 +149,12 @@ def truth_table(comparison: Comparison) -> Table:
 
     table = Table(title=f"Truth beside result, by clip (F1 {comparison.score:.2f})", title_justify="left")
     table.add_column("species")
-    for heading in ("there", "found", "genus only", "missed", "made up", "mean probability"):
+    for heading in ("there", "found", "genus only", "for review", "missed", "made up", "mean probability"):
         table.add_column(heading, justify="right")
     for row in comparison.species:
         mean = "" if row.mean_probability is None else f"{row.mean_probability:.2f}"
-        missed = row.there - row.found - row.genus_only
-        numbers = (row.there, row.found, row.genus_only, missed, row.made_up)
+        missed = row.there - row.found - row.genus_only - row.for_review
+        numbers = (row.there, row.found, row.genus_only, row.for_review, missed, row.made_up)
         table.add_row(safe(row.species), *(str(number) for number in numbers), mean)
     return table
 
