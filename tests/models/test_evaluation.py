@@ -34,6 +34,8 @@ CYCLES = (5, 11, 17, 23)
 """Tones of the three species and of noise, cycles a window."""
 STRANGER = 41
 
+pytest.importorskip("onnx", reason="the graph of these tests is made with onnx")
+
 
 def tone(cycles: int, windows: int = 4, loud: float = 0.5) -> NDArray[np.float32]:
     at = np.arange(SAMPLES * windows) / SAMPLES
