@@ -292,6 +292,7 @@ def test_errors_name_the_thing_and_leave_nothing_behind(folder: Path, library: L
         run(folder.with_name("moor.katydid"), library)
     with pytest.raises(BundleError, match="no model named"):
         run(folder, library, models=("unicorns",), out=tmp_path / "other")
+    assert not (tmp_path / "other").exists()
     assert sorted(path.name for path in tmp_path.iterdir() if "nowhere" in path.name) == []
 
 

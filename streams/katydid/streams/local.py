@@ -21,11 +21,8 @@ from pathlib import Path
 
 import msgspec
 
-from katydid.models.bundle import Bundle
-from katydid.models.errors import BundleError
 from katydid.models.library import Library, default_library
-from katydid.models.manifest import BundleKind, BundleManifest
-from katydid.models.model import Model, open_model
+from katydid.models.model import Model
 from katydid.models.outcome import Outcome
 from katydid.models.settings import IdentifySettings
 from katydid.sensors.capture import Capture, ClockSource, Kind, Place, ZoneSource
@@ -34,11 +31,13 @@ from katydid.sensors.errors import SourceError
 from katydid.sensors.limits import Limits
 from katydid.sensors.sources.folder import FolderSource
 from katydid.sensors.sources.protocol import Position, Taken
+from katydid.streams.chosen import chosen_bundles, fitting_bundles, looked_at, open_models
 from katydid.streams.context import Situator
 from katydid.streams.duplicates import Copy, Duplicates
 from katydid.streams.outputs import STORE_FILE, Outputs
 from katydid.streams.pipeline import Pipeline, Progress
 from katydid.streams.process import settle_process
+from katydid.streams.remembered import MadeWith, credits_of, keep, kept, kept_place, made_with, title_of
 from katydid.streams.sink import Arrival
 from katydid.streams.store import DuckDBStore, open_store
 from katydid.streams.tunables import PipelineSettings
@@ -138,8 +137,11 @@ def run_folder(options: RunOptions, *, library: Library | None = None, watch: Wa
     outputs = Outputs.beside(folder, options.out)
     if outputs.directory == folder:
         raise SourceError(f"{folder} holds the recordings: say another folder for the results with --out")
+    library = library or default_library()
+    if options.models:
+        chosen_bundles(library, options.models)  # A wrong name leaves no empty store behind.
     with open_store(outputs.store) as store:
-        run = LocalRun(options, folder, outputs, store, library or default_library(), notify)
+        run = LocalRun(options, folder, outputs, store, library, notify)
         return run.run(watch)
 
 
@@ -202,7 +204,7 @@ class LocalRun:
         first = None if self._options.follow else next(captures, None)
         if first is None and not self._options.follow:
             return self._nothing_new()
-        models = self._open_models()
+        models = open_models(chosen_bundles(self._library, self._options.models), slots=self._options.pipeline.workers)
         self._duplicates = Duplicates(self._store, _stored_ids(self._store))
         self._remember(models)
         self._store.set_meta("exported", "no")
@@ -336,36 +338,11 @@ class LocalRun:
 
     # ------------------------------------------------------------------ models and memory of earlier runs
 
-    def _bundles(self) -> list[Bundle]:
-        """The bundles that identify: those asked for, else all that fit. Priors only weigh what others named."""
-        names = self._options.models
-        library = self._library
-        bundles = (
-            [library.open(name) for name in names]
-            if names
-            else [bundle for kind in Kind for bundle in library.fitting(kind)]
-        )
-        return [bundle for bundle in bundles if bundle.manifest.kind is not BundleKind.PRIOR]
-
-    def _open_models(self) -> list[Model]:
-        bundles = self._bundles()
-        if not bundles and self._options.models:
-            raise BundleError(
-                f"{', '.join(self._options.models)} only weighs what another model named, and is used wherever there "
-                "is a place: name a classifier with --models, or leave it out"
-            )
-        if not bundles:
-            raise BundleError(
-                "there is no model to identify with: `katydid models add birdnet` for birds, or see "
-                "`katydid models add --help`"
-            )
-        return [open_model(bundle, slots=self._options.pipeline.workers) for bundle in bundles]
-
     def _say_made_otherwise(self) -> None:
         """Nothing is new, but it was asked for with other models or settings than it was made with: say so."""
         before = self._made_before()
-        bundles = self._bundles() if before else []
-        now = _made_with(bundles, self._options.identify)
+        bundles = fitting_bundles(self._library, self._options.models) if before else []
+        now = made_with(bundles, self._options.identify)
         if bundles and now not in before:
             self._notify(
                 f"everything here was identified by {before[-1].words()} and stays as it is. To identify it by "
@@ -377,7 +354,7 @@ class LocalRun:
 
     def _remember(self, models: Sequence[Model]) -> None:
         """Keep what this store was made with, and say so where an earlier run had other models or settings."""
-        now = _made_with([model.bundle for model in models], self._options.identify)
+        now = made_with([model.bundle for model in models], self._options.identify)
         before = self._made_before()
         others = [made for made in before if made != now]
         if others:
@@ -452,62 +429,6 @@ class LocalRun:
             unnamed=dict(self._unnamed),
             other_files=self._source.other_files,
         )
-
-
-class MadeWith(msgspec.Struct, frozen=True, kw_only=True):
-    """Models and settings of one run."""
-
-    models: tuple[str, ...]
-    digests: tuple[str, ...]
-    settings: str
-
-    def words(self) -> str:
-        """For a person."""
-        return f"{', '.join(self.models)} with settings {self.settings[:8]}"
-
-
-def _made_with(found: Sequence[Bundle], settings: IdentifySettings) -> MadeWith:
-    bundles = sorted(found, key=lambda bundle: bundle.name)
-    return MadeWith(
-        models=tuple(bundle.manifest.model for bundle in bundles),
-        digests=tuple(bundle.digest for bundle in bundles),
-        settings=settings.digest(),
-    )
-
-
-def looked_at(models: Sequence[Model]) -> frozenset[Kind]:
-    """The kinds of media that some of the models can name something in."""
-    kinds = {model.bundle.manifest.kind for model in models}
-    found = {Kind.CLIP} if BundleKind.SOUND_CLASSIFIER in kinds else set()
-    return frozenset(found | ({Kind.FRAME} if BundleKind.IMAGE_CLASSIFIER in kinds else set()))
-
-
-def credits_of(store: DuckDBStore) -> list[BundleManifest]:
-    """The manifests of all bundles that a store's runs used."""
-    return msgspec.json.decode(store.meta("credits") or "[]", type=list[BundleManifest])
-
-
-def title_of(store: DuckDBStore) -> str:
-    """What the report is called."""
-    return store.meta("title") or f"What was found in {store.meta('folder_name') or 'these recordings'}"
-
-
-def kept(store: DuckDBStore, key: str, given: str | None) -> str | None:
-    """What was given now, and is kept for later runs; else what an earlier run kept."""
-    return store.meta(key) if given is None else keep(store, key, given)
-
-
-def kept_place(store: DuckDBStore, given: Place | None) -> Place | None:
-    """`kept` for a place."""
-    word = kept(store, "place", None if given is None else msgspec.json.encode(given).decode())
-    return None if word is None else msgspec.json.decode(word, type=Place)
-
-
-def keep(store: DuckDBStore, key: str, value: str) -> str:
-    """Keep a word in the store; returns it."""
-    if store.meta(key) != value:
-        store.set_meta(key, value)
-    return value
 
 
 def _stored_ids(store: DuckDBStore) -> Iterator[str]:

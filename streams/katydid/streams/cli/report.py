@@ -18,7 +18,7 @@ def report(
     Example:  katydid report ~/moorland --out ~/Desktop/moorland.html
     """
     from katydid.streams.cli.screen import console, safe
-    from katydid.streams.local import credits_of, title_of
+    from katydid.streams.remembered import credits_of, title_of
 
     with opened(where) as (store, outputs):
         root = originals(store, where, outputs)
