@@ -126,6 +126,116 @@ def test_a_version_from_the_future_is_refused_before_its_content_is_looked_at() 
         envelope.unpack(with_header(b'{"v": 2, "capture": "another shape altogether"}'))
 
 
+NEST = b"[" * 30_000 + b"]" * 30_000
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (b'"v":1,', b'"v":1,"note":' + NEST + b",", "no capture"),
+        (b'"kind":', b'"note":' + NEST + b',"kind":', "no capture"),
+        (b'"captured_at":1618170189000000000', b'"captured_at":' + b"9" * 30, "64 bits"),
+        (b'"sequence":31', b'"sequence":-' + b"9" * 30, "64 bits"),
+        (b'"length":38', b'"length":-1', "cannot have"),
+        (b'"length":38', b'"length":' + b"9" * 400, "cannot have"),
+        (b'"latitude":51.496', b'"latitude":1e999', "no capture"),
+        (b'"sensor_id":"H2RXEM06043616"', b'"sensor_id":"\\ud800"', "no capture"),
+        (b'"capture_id":"0178', b'"capture_id":"../0178', "no id"),
+        (b'"payload":null', b'"payload":"QUJD"', "holds media"),
+    ],
+)
+def test_a_header_is_believed_in_nothing(old: bytes, new: bytes, says: str) -> None:
+    header = header_of(FRAME)
+    assert old in header
+    with pytest.raises(EnvelopeError, match=says):
+        envelope.unpack(with_header(header.replace(old, new)))
+
+
+def test_a_reference_to_other_media_than_those_of_the_capture_is_refused() -> None:
+    for old, new in ((b'"length":8589934592', b'"length":8589934591'), (b'"sha256":"abab', b'"sha256":"cdab')):
+        with pytest.raises(EnvelopeError, match="other media"):
+            envelope.unpack(with_header(header_of(CLIP).replace(old, new, 1), key="höhle".encode(), value=b""))
+
+
+def test_a_header_over_the_bound_is_refused_on_both_sides_before_it_is_decoded() -> None:
+    header = header_of(FRAME)
+    padded = header + b" " * (envelope.MAX_HEADER_BYTES - len(header))
+    assert envelope.unpack(with_header(padded)) == FRAME
+    with pytest.raises(EnvelopeError, match="131,073 bytes"):
+        envelope.unpack(with_header(padded + b" "))
+    with pytest.raises(EnvelopeError, match="over the limit"):
+        envelope.pack(msgspec.structs.replace(FRAME, file="x" * envelope.MAX_HEADER_BYTES))
+
+
+def test_the_longest_that_a_file_can_say_of_itself_fits() -> None:
+    """30 facts of 300 letters of four bytes each, and a path of 4,096 bytes that JSON has to escape."""
+    longest = tuple(Fact(name=f"fact_{n}", value="\U0001f997" * 300, read_from="guano") for n in range(30))
+    packed = envelope.pack(msgspec.structs.replace(FRAME, facts=longest, file="\x01" * 4096))
+    assert envelope.unpack(packed).facts == longest
+
+
+def test_our_header_twice_is_refused() -> None:
+    twice = Envelope(key=b"x", value=MEDIA, headers=envelope.pack(FRAME).headers * 2)
+    with pytest.raises(EnvelopeError, match="2 headers"):
+        envelope.unpack(twice)
+
+
+def test_headers_of_others_may_stand_beside_ours() -> None:
+    packed = envelope.pack(FRAME)
+    traced = msgspec.structs.replace(packed, headers=(("traceparent", b"00-1"), *packed.headers, ("x", b"")))
+    assert envelope.unpack(traced) == FRAME
+
+
+def test_missing_fields_take_their_defaults() -> None:
+    """What the first writer could have left out: everything that has a default."""
+    digest = hashlib.sha256(MEDIA).hexdigest()
+    header = json.dumps(
+        {
+            "v": 1,
+            "capture": {
+                "capture_id": "0" * 32,
+                "sensor_id": "s",
+                "kind": "clip",
+                "captured_at": 5,
+                "clock": {"source": "none"},
+                "media_type": "audio/wav",
+                "sha256": digest,
+                "length": len(MEDIA),
+            },
+        }
+    ).encode()
+    read = envelope.unpack(with_header(header, key=b"s"))
+    assert (read.clock.zone, read.sequence, read.place, read.facts, read.file, read.refusal) == (
+        "UTC", None, None, (), "", "",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_numbers_that_json_has_no_word_for_are_not_sent(number: float) -> None:
+    for place in (Place(latitude=number, longitude=0.0), Place(latitude=0.0, longitude=0.0, elevation_m=number)):
+        with pytest.raises(EnvelopeError, match="finite"):
+            envelope.pack(msgspec.structs.replace(FRAME, place=place))
+
+
+@given(st.binary(max_size=300), st.binary(max_size=20), st.binary(max_size=20))
+def test_no_bytes_whatever_raise_anything_but_an_envelope_error(header: bytes, key: bytes, value: bytes) -> None:
+    with pytest.raises(EnvelopeError):
+        envelope.unpack(with_header(header, key=key, value=value))
+
+
+@given(st.data())
+def test_a_header_damaged_anywhere_gives_a_capture_or_an_envelope_error(data: st.DataObject) -> None:
+    header = bytearray(header_of(FRAME))
+    for _ in range(data.draw(st.integers(1, 4))):
+        header[data.draw(st.integers(0, len(header) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        read = envelope.unpack(with_header(bytes(header)))
+    except EnvelopeError:
+        return
+    assert read.payload == MEDIA and read.sha256 == FRAME.sha256
+    assert envelope.unpack(envelope.pack(read)) == read
+
+
 def test_a_field_that_a_later_writer_added_is_passed_over() -> None:
     header = header_of(FRAME).replace(b'"v":1,', b'"v":1,"note":"new",').replace(b'"kind":', b'"mood":"fine","kind":')
     assert envelope.unpack(with_header(header)) == FRAME
