@@ -20,7 +20,8 @@ from katydid.sensors.capture import Capture, ClockSource, Kind, Place, ZoneSourc
 from katydid.sensors.clock import ZoneError
 from katydid.sensors.errors import SourceError, Undecodable
 from katydid.sensors.limits import Limits
-from katydid.sensors.sources.folder import FolderSource, open_media
+from katydid.sensors.references import open_media
+from katydid.sensors.sources.folder import FolderSource
 from katydid.sensors.sources.protocol import Position, Taken
 
 JPEG = encoded(photo(), "JPEG")

@@ -12,7 +12,8 @@ from katydid.sensors import audio, envelope, images
 from katydid.sensors.capture import Capture, Kind
 from katydid.sensors.errors import RefusedMedia
 from katydid.sensors.limits import Limits
-from katydid.sensors.sources.folder import FolderSource, open_media
+from katydid.sensors.references import open_media
+from katydid.sensors.sources.folder import FolderSource
 
 LIMITS = Limits()
 MOST_SECONDS = 1.0

@@ -16,7 +16,8 @@ from PIL import Image
 from katydid.sensors import audio, images
 from katydid.sensors.capture import Capture, ClockSource, Kind, ZoneSource
 from katydid.sensors.limits import Limits
-from katydid.sensors.sources.folder import FolderSource, open_media
+from katydid.sensors.references import open_media
+from katydid.sensors.sources.folder import FolderSource
 
 LIMITS = Limits()
 

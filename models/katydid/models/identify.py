@@ -50,7 +50,7 @@ from katydid.sensors.capture import Capture, Kind
 from katydid.sensors.errors import RefusedMedia, Undecodable
 from katydid.sensors.identity import detection_id
 from katydid.sensors.limits import Limits
-from katydid.sensors.sources.folder import open_media
+from katydid.sensors.references import open_media
 
 BLOCK_SAMPLES = 1 << 20
 """Samples of all channels together that are decoded at a time: 4 MiB."""

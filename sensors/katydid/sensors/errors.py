@@ -6,7 +6,10 @@ KatydidError                 a message for a person: what, where, what to do
     │   ├── OverLimit        more pixels, seconds, channels or expansion than a sensor may send
     │   └── Undecodable      truncated, not what it says it is, or broken
     ├── SourceError          a source cannot be read at all (no such folder, no permission)
-    └── EnvelopeError        a message that is not a capture, or from a future version
+    ├── EnvelopeError        a message that is not a capture, or from a future version
+    ├── MediaStoreError      a place for large media that cannot be used as it was asked for
+    ├── MediaStoreDown       it does not answer now; the same later may go through
+    └── UplinkError          what receives captures refuses them: password, certificate, topic, rights, size
 """
 
 from __future__ import annotations
@@ -49,3 +52,21 @@ class SourceError(SensorError):
 
 class EnvelopeError(SensorError):
     """A message that is not one of ours."""
+
+
+class MediaStoreError(SensorError):
+    """A media store that cannot be: no URL, or a package that is not installed."""
+
+    exit_code = 2
+
+
+class MediaStoreDown(SensorError):
+    """The store of large media does not answer, or cannot be written: nothing is wrong with the capture."""
+
+    exit_code = 7
+
+
+class UplinkError(SensorError):
+    """The receiving side says no, and would go on saying it."""
+
+    exit_code = 7

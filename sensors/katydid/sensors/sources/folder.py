@@ -24,19 +24,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import tzinfo
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from katydid.sensors import clock, metadata, signature
 from katydid.sensors.capture import Capture, Kind, MediaRef, Place
-from katydid.sensors.errors import OverLimit, SourceError, Undecodable
+from katydid.sensors.errors import OverLimit, SourceError
 from katydid.sensors.limits import Limits, check_bytes
 from katydid.sensors.sources.assembly import Assembly
 from katydid.sensors.sources.protocol import Position, Taken
 
 RESULTS_SUFFIX = ".katydid"
-_FILE_URL = "file://"
 _UNREADABLE = "unreadable"
 """The reason of a refusal that another run may not meet again."""
 _PIECE = 1 << 20
@@ -248,24 +246,6 @@ class FolderSource:
         return self._assembly.refused(file.name, named, refusal, size=file.size, date_ns=file.date_ns)
 
 
-def open_media(capture: Capture) -> bytes | Path:
-    """What decoders take: the bytes of a frame, the bytes or the file of a clip.
-
-    Raises Undecodable("unreadable") where the file of a large frame is gone.
-    """
-    if capture.payload is not None:
-        return capture.payload
-    if capture.payload_ref is None:
-        raise SourceError(f"the capture {capture.capture_id} has neither bytes nor a reference to them")
-    path = _path(capture.payload_ref.url)
-    if capture.kind is Kind.CLIP:
-        return path
-    try:
-        return path.read_bytes()
-    except OSError as exc:
-        raise Undecodable("unreadable", f"the file cannot be read any more: {exc.strerror}") from exc
-
-
 def encodable(name: str) -> str:
     """A file name that UTF-8 can hold: bytes that were no UTF-8 are written as "\\xff"."""
     try:
@@ -279,12 +259,6 @@ def _url(path: Path) -> str:
     """The absolute path as text; as a file URL where the path holds bytes that are no UTF-8."""
     absolute = path.resolve()
     return str(absolute) if encodable(str(absolute)) == str(absolute) else absolute.as_uri()
-
-
-def _path(url: str) -> Path:
-    if url.startswith(_FILE_URL):
-        return Path(os.fsdecode(unquote_to_bytes(url.removeprefix(_FILE_URL))))
-    return Path(url)
 
 
 def _order(name: str) -> tuple[tuple[int, int, str], ...]:

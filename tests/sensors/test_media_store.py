@@ -1,0 +1,197 @@
+"""Media stores: what is put is there whole, durable and under its digest, and what is fetched is what was sent."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from katydid.sensors import media_store
+from katydid.sensors.errors import MediaStoreDown, MediaStoreError, SourceError, Undecodable
+from katydid.sensors.media_store import MediaStore, open_media_store
+
+MEDIA = bytes(range(256)) * 5_000
+DIGEST = hashlib.sha256(MEDIA).hexdigest()
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    path = tmp_path / "card" / "night.wav"
+    path.parent.mkdir()
+    path.write_bytes(MEDIA)
+    return path
+
+
+@pytest.fixture(params=["file", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> MediaStore:
+    """The two kinds that every machine has: a folder, and fsspec's own through the same code as a bucket."""
+    if request.param == "file":
+        return open_media_store((tmp_path / "media").as_uri())
+    pytest.importorskip("fsspec", reason="needs the kafka extra")
+    return open_media_store(f"memory://{tmp_path.name}/media/")
+
+
+def test_what_is_put_is_fetched_and_its_url_says_the_digest(store: MediaStore, recording: Path, tmp_path: Path) -> None:
+    ref = store.put(recording, DIGEST, len(MEDIA))
+    assert ref.url == f"{store.url}/{DIGEST[:2]}/{DIGEST}"
+    assert (ref.sha256, ref.length) == (DIGEST, len(MEDIA))
+    assert store.fetch(DIGEST, len(MEDIA), tmp_path / "scratch").read_bytes() == MEDIA
+
+
+def test_the_same_media_are_put_once(store: MediaStore, recording: Path) -> None:
+    first = store.put(recording, DIGEST, len(MEDIA))
+    recording.unlink()  # A second put needs no bytes any more.
+    assert store.put(recording, DIGEST, len(MEDIA)) == first
+
+
+def test_a_file_that_changed_since_its_digest_was_taken_is_not_kept(
+    store: MediaStore, recording: Path, tmp_path: Path
+) -> None:
+    for changed in (MEDIA[:-1] + b"!", MEDIA[:-1], MEDIA + b"!"):
+        recording.write_bytes(changed)
+        with pytest.raises(SourceError, match="changed"):
+            store.put(recording, DIGEST, len(MEDIA))
+        with pytest.raises(FileNotFoundError):
+            store.fetch(DIGEST, len(MEDIA), tmp_path / "scratch")
+
+
+def test_a_file_that_is_gone_is_no_fault_of_the_store(store: MediaStore, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="cannot be read"):
+        store.put(tmp_path / "gone.wav", DIGEST, len(MEDIA))
+
+
+def test_what_a_store_does_not_have_is_not_found(store: MediaStore, recording: Path, tmp_path: Path) -> None:
+    store.put(recording, DIGEST, len(MEDIA))
+    with pytest.raises(FileNotFoundError):
+        store.fetch("0" * 64, 1, tmp_path / "scratch")
+
+
+def test_bytes_that_were_changed_in_the_store_are_refused(store: MediaStore, recording: Path, tmp_path: Path) -> None:
+    store.put(recording, DIGEST, len(MEDIA))
+    for length, changed in ((len(MEDIA), MEDIA[:-1] + b"!"), (len(MEDIA), MEDIA[:-1]), (10, MEDIA)):
+        _overwrite(store, changed)
+        with pytest.raises(Undecodable) as refused:
+            store.fetch(DIGEST, length, tmp_path / "scratch")
+        assert refused.value.reason == "changed"
+    assert not list((tmp_path / "scratch").glob("*"))
+
+
+def _overwrite(store: MediaStore, changed: bytes) -> None:
+    if isinstance(store, media_store.FolderStore):
+        (store.root / DIGEST[:2] / DIGEST).write_bytes(changed)
+        return
+    import fsspec
+
+    fsspec.filesystem("memory").pipe_file(f"{store.url}/{DIGEST[:2]}/{DIGEST}", changed)
+
+
+def test_a_folder_shows_an_object_whole_or_not_at_all(tmp_path: Path, recording: Path) -> None:
+    """What a producer that was killed left behind lies under another name, and the next put is not misled by it."""
+    store = open_media_store((tmp_path / "media").as_uri())
+    folder = tmp_path / "media" / DIGEST[:2]
+    folder.mkdir(parents=True)
+    (folder / f".{DIGEST}.0123456789abcdef").write_bytes(MEDIA[:1000])
+    with pytest.raises(FileNotFoundError):
+        store.fetch(DIGEST, len(MEDIA), tmp_path)
+    store.put(recording, DIGEST, len(MEDIA))
+    assert store.fetch(DIGEST, len(MEDIA), tmp_path).read_bytes() == MEDIA
+
+
+def test_a_folder_is_flushed_before_the_object_has_its_name(
+    tmp_path: Path, recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_media_store((tmp_path / "media").as_uri())
+    named = tmp_path / "media" / DIGEST[:2] / DIGEST
+    seen: list[bool] = []
+    flush = os.fsync
+
+    def noted(handle: int) -> None:
+        seen.append(named.exists())
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    store.put(recording, DIGEST, len(MEDIA))
+    assert seen[0] is False and (len(seen) == 3 or os.name == "nt")
+    assert all(seen[1:])
+
+
+def test_a_share_that_is_not_mounted_is_a_store_that_is_down(tmp_path: Path) -> None:
+    with pytest.raises(MediaStoreDown, match="mounted"):
+        open_media_store((tmp_path / "nowhere").as_uri()).fetch(DIGEST, 1, tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_a_store_that_is_down(tmp_path: Path, recording: Path) -> None:
+    (tmp_path / "media").write_bytes(b"a file where a folder should be")
+    with pytest.raises(MediaStoreDown, match="cannot be written"):
+        open_media_store((tmp_path / "media").as_uri()).put(recording, DIGEST, len(MEDIA))
+
+
+@pytest.mark.parametrize("url", ["", "media", "/mnt/media", "s3:/bucket", "s3://", "file://", "s3://a bucket"])
+def test_what_is_no_url_is_told_how_to_write_one(url: str) -> None:
+    with pytest.raises(MediaStoreError, match="file:///"):
+        open_media_store(url)
+
+
+def test_a_path_that_is_not_whole_is_refused() -> None:
+    with pytest.raises(MediaStoreError, match="three slashes"):
+        open_media_store("file://media/here")
+
+
+def test_a_kind_of_store_that_nobody_knows_is_named() -> None:
+    pytest.importorskip("fsspec", reason="needs the kafka extra")
+    with pytest.raises(MediaStoreError, match="'tape'"):
+        open_media_store("tape://robot/media")
+
+
+def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("fsspec", reason="needs the kafka extra")
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(MediaStoreError, match="pip install s3fs"):
+        open_media_store("s3://bucket/media")
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(MediaStoreError, match="pip install fsspec"):
+        open_media_store("s3://bucket/media")
+
+
+class Refusing:
+    """A file system whose service says no in its own words."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def info(self, path: str) -> dict[str, object]:
+        raise self.error
+
+    def put_file(self, lpath: str, rpath: str) -> None:
+        raise AssertionError("nothing is sent to a store that does not answer")
+
+    def open(self, path: str, mode: str) -> object:
+        raise self.error
+
+    def makedirs(self, path: str, exist_ok: bool) -> None:
+        raise AssertionError("nothing is sent to a store that does not answer")
+
+    def invalidate_cache(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (PermissionError("403"), "check its key and secret"),
+        (OSError("500 Internal"), "500 Internal"),
+        (TimeoutError("slow"), "slow"),
+        (ConnectionError("refused"), "refused"),
+    ],
+)
+def test_a_bucket_that_does_not_answer_is_down_not_missing(
+    error: Exception, says: str, recording: Path, tmp_path: Path
+) -> None:
+    store = media_store.RemoteStore("s3://bucket/media", Refusing(error))  # type: ignore[arg-type]
+    with pytest.raises(MediaStoreDown, match=says):
+        store.fetch(DIGEST, len(MEDIA), tmp_path)
+    with pytest.raises(MediaStoreDown, match=says):
+        store.put(recording, DIGEST, len(MEDIA))
