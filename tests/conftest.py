@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Real servers, where they can be had.
+pytest_plugins = ["server_fixtures"]
+
 # Other work on the machine must not fail a property: pytest-timeout bounds each test.
 settings.register_profile("katydid", deadline=None)
 settings.load_profile("katydid")
