@@ -23,7 +23,7 @@ from collections.abc import Sequence
 import msgspec
 
 from katydid.sensors.capture import Capture
-from katydid.sensors.errors import EnvelopeError
+from katydid.sensors.errors import EnvelopeError, MediaDiffer
 
 VERSION = 1
 HEADER = "katydid.capture"
@@ -80,8 +80,8 @@ def unpack(envelope: Envelope) -> Capture:
     """The capture of a message, byte for byte as it was packed.
 
     Raises EnvelopeError: no header of ours or more than one, a header over 128 KiB, a version from the future, a header
-    that is no capture or claims what cannot be, a key of another sensor, or a value that does not match the length and
-    digest in the header.
+    that is no capture or claims what cannot be, a key of another sensor; and MediaDiffer for a value that does not match
+    the length and digest in the header.
     """
     bare = _decode(_our_header(envelope.headers))
     _check_claims(bare)
@@ -159,4 +159,4 @@ def _check_value(bare: Capture, value: bytes) -> None:
     if bare.refusal and not value:
         return
     if len(value) != bare.length or hashlib.sha256(value).hexdigest() != bare.sha256:
-        raise EnvelopeError(f"the media of capture {bare.capture_id} are not those that were sent")
+        raise MediaDiffer(f"the media of capture {bare.capture_id} are not those that were sent", bare)

@@ -7,12 +7,18 @@ KatydidError                 a message for a person: what, where, what to do
     │   └── Undecodable      truncated, not what it says it is, or broken
     ├── SourceError          a source cannot be read at all (no such folder, no permission)
     ├── EnvelopeError        a message that is not a capture, or from a future version
+    │   └── MediaDiffer      its header names a capture, and its value is not that capture's media
     ├── MediaStoreError      a place for large media that cannot be used as it was asked for
     ├── MediaStoreDown       it does not answer now; the same later may go through
     └── UplinkError          what receives captures refuses them: password, certificate, topic, rights, size
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from katydid.sensors.capture import Capture
 
 
 class KatydidError(Exception):
@@ -52,6 +58,14 @@ class SourceError(SensorError):
 
 class EnvelopeError(SensorError):
     """A message that is not one of ours."""
+
+
+class MediaDiffer(EnvelopeError):
+    """The header can be believed and the value cannot. `capture` is the one that the header names, without media."""
+
+    def __init__(self, message: str, capture: Capture) -> None:
+        super().__init__(message)
+        self.capture = capture
 
 
 class MediaStoreError(SensorError):
