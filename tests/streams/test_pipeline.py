@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import threading
+import time
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -347,3 +348,50 @@ def wait_until(condition: object, deadline_s: float = DEADLINE_S) -> None:
             return
         pause.wait(0.005)
     raise AssertionError("it never came about")
+
+
+async def test_a_host_that_waits_for_room_is_let_go_when_the_pipeline_stops(model: Model) -> None:
+    pipeline = Pipeline([model], Kept(), settings())
+    pipeline.start()
+    pipeline.stop()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(pipeline.put(taken(0, wav(0))), DEADLINE_S)
+    pipeline.close()
+
+
+def test_what_is_let_go_was_not_begun_and_the_rest_ends_in_order(model: Model) -> None:
+    held, sink = Held(model), Kept()
+    with Pipeline([held], sink, settings(open_at_once=2)) as pipeline:
+        for number in range(6):
+            assert pipeline.put_wait(taken(number, wav(number)))
+        await_items(held, 1)
+        gone = pipeline.let_go()
+        assert [each.position.offset for each in gone] == list(range(6 - len(gone), 6))
+        assert 2 <= len(gone) <= 5
+        held.gate.set()
+        assert pipeline.drain(DEADLINE_S)
+        assert pipeline.put_wait(taken(9, wav(9)))
+        assert pipeline.drain(DEADLINE_S)
+    assert [int(each.capture_id, 16) for each in sink.outcomes] == [*range(6 - len(gone)), 9]
+
+
+def test_the_host_sees_bad_input_before_its_outcome_is_written(model: Model) -> None:
+    sink = Kept()
+    seen: list[tuple[bytes | None, str, int]] = []
+
+    def refused(each: Taken, outcome: Outcome) -> None:
+        seen.append((each.capture.payload, outcome.reason, len(sink.outcomes)))
+
+    with Pipeline([model], sink, settings(), refused=refused) as pipeline:
+        assert pipeline.put_wait(taken(0, b"no sound at all"))
+        assert pipeline.put_wait(taken(1, wav(1)))
+        assert pipeline.drain(DEADLINE_S)
+    assert [(payload, written) for payload, _, written in seen] == [(b"no sound at all", 0)]
+    assert seen[0][1] == sink.outcomes[0].reason != ""
+
+
+def await_items(model: Held, count: int) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while len(model.items) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)

@@ -51,6 +51,7 @@ from katydid.streams.writer import Writer
 
 Identification = Generator[Look, Seen, Outcome]
 Situate = Callable[[Outcome], Outcome]
+Refused = Callable[[Taken, Outcome], None]
 
 
 @dataclass(eq=False, slots=True)
@@ -104,12 +105,14 @@ class Pipeline:
         limits: Limits | None = None,
         situate: Situate | None = None,
         durable: Callable[[Sequence[Arrival]], None] | None = None,
+        refused: Refused | None = None,
     ) -> None:
         self.settings = settings
         self._identify = identify or IdentifySettings()
         self._limits = limits or Limits()
         self._situate = situate
         self._on_durable = durable
+        self._on_refused = refused
         self._models = _by_kind(models)
         self._engines = Engines(models, settings)
         self._lock = threading.Lock()
@@ -201,6 +204,21 @@ class Pipeline:
             self._waiting.clear()
             self._wake_all()
 
+    def let_go(self) -> list[Taken]:
+        """Forget the captures that no worker has begun, and return them: their partitions go to somebody else. Within a
+        partition these are the last, so what is under way still ends in order."""
+        with self._lock:
+            gone = list(self._waiting)
+            self._waiting.clear()
+            for job in reversed(gone):
+                self._order.forget(job.taken.position, job.turn)
+                self._bytes -= job.nbytes
+            self._items -= len(gone)
+            self._counts["taken"] -= len(gone)
+            self._flush_at_end()
+            self._wake_askers()
+            return [job.taken for job in gone]
+
     def close(self, *, raising: bool = True) -> None:
         """Finish what was taken (unless stopped), write it, end the threads. Raises what stopped the pipeline."""
         if not self._stopping and self._failure is None:
@@ -258,10 +276,10 @@ class Pipeline:
     async def _room_for_async(self, taken: Taken) -> None:
         asker = (asyncio.get_running_loop(), asyncio.Event())
         with self._lock:
+            if self._stopping and self._failure is None:
+                raise asyncio.CancelledError
             if self._fits(taken) or self._failure is not None:
                 return
-            if self._stopping:
-                raise asyncio.CancelledError
             self._askers.append(asker)
         await asker[1].wait()
 
@@ -346,6 +364,8 @@ class Pipeline:
     def _finished(self, job: _Job, outcome: Outcome, began: float) -> None:
         if self._situate is not None:
             outcome = self._situate(outcome)
+        if self._on_refused is not None and outcome.status is Status.REFUSED:
+            self._on_refused(job.taken, outcome)
         arrival = Arrival(outcome=outcome, position=job.taken.position)
         with self._lock:
             self._cpu_s += time.thread_time() - began

@@ -4,6 +4,7 @@ KatydidError
 └── StreamError
     ├── ConfigurationError   the configuration file is not one, or says what cannot be                exit code 2
     └── BrokerError          a broker, a topic, a group or a right that a worker cannot do without    exit code 7
+        ├── MessageTooLarge  a topic takes no message of this size
         └── BrokerAway       nobody answers there now; worth another try                              exit code 75
 """
 
@@ -22,6 +23,10 @@ class BrokerError(StreamError):
     """Something that another try will not mend: the message says what to create, grant or change."""
 
     exit_code = 7
+
+
+class MessageTooLarge(BrokerError):
+    """A topic's limit is below the 12 MiB that all are made with."""
 
 
 class BrokerAway(BrokerError):

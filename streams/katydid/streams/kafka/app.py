@@ -1,0 +1,111 @@
+"""Faust as a thin host: the consumer group, the topics and the process. Every setting here rests on a measured finding
+(docs/decisions/0010-kafka-host.md); tests pin them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import faust
+from faust.transport.consumer import Consumer as _Consumer
+from faust.transport.drivers.aiokafka import Consumer as AioConsumer
+from faust.transport.drivers.aiokafka import Transport as AioTransport
+
+from katydid.streams.kafka.clients import faust_credentials
+from katydid.streams.kafka.configuration import MESSAGE_BYTES, Configuration
+
+if TYPE_CHECKING:
+    from faust.types import TP
+    from faust.types.transports import TransportT
+
+BUFFER = 16
+"""Messages of a topic between the fetcher and its agent: 8 MiB each at most. The pipeline bounds the rest."""
+REST_S = 0.005
+"""How long the fetcher rests while every buffer is full."""
+
+
+class RestlessConsumer(AioConsumer):  # type: ignore[misc] # faust has no types here
+    """Rests 5 ms where Faust sleeps a flat second while every partition's buffer is full: with that, small buffers cost
+    nothing, and small buffers are what bounds memory (640 messages a second fell to 252)."""
+
+    async def _wait_next_records(self, timeout: float) -> tuple[Any, set[TP] | None]:
+        if self.flow_active and not self.app.client_only and not self._get_active_partitions():
+            await self.sleep(REST_S)
+            return {}, set()
+        return cast("tuple[Any, set[TP] | None]", await super()._wait_next_records(timeout))
+
+
+class RestlessTransport(AioTransport):  # type: ignore[misc]
+    """The aiokafka driver with our consumer."""
+
+    Consumer: type[_Consumer] = RestlessConsumer
+
+
+class WorkerApp(faust.App):  # type: ignore[misc]
+    """A Faust app that says when it stops and when partitions are taken away.
+
+    `stopping` is awaited when the worker is told to stop, while messages can still be acknowledged; `revoking` is called
+    from the consumer's thread at the start of every rebalance.
+    """
+
+    stopping: Callable[[], Any]
+    revoking: Callable[[], None]
+
+    async def on_stop(self) -> None:
+        await self.stopping()
+        await super().on_stop()
+
+    def on_rebalance_start(self) -> None:
+        self.revoking()
+        super().on_rebalance_start()
+
+    def _new_transport(self) -> TransportT:
+        return cast("TransportT", RestlessTransport(self.conf.broker_consumer, self))
+
+
+def make_app(configuration: Configuration, scratch: Path) -> WorkerApp:
+    """The app, not started and without agents. `scratch` is an empty folder, gone with the process."""
+    kafka = configuration.kafka
+    credentials = faust_credentials(configuration)
+    more: dict[str, object] = {} if credentials is None else {"broker_credentials": credentials}
+    app = WorkerApp(
+        kafka.group,
+        broker=[f"kafka://{server}" for server in kafka.servers],
+        **more,
+        **_FIXED,
+        datadir=scratch / "faust",
+        broker_client_id="katydid-worker",
+        consumer_group_instance_id=kafka.instance_id or None,
+        broker_session_timeout=kafka.session_s,
+        broker_heartbeat_interval=kafka.heartbeat_s,
+        broker_rebalance_timeout=kafka.rebalance_s,
+        broker_request_timeout=kafka.request_s,
+        broker_commit_interval=kafka.commit_s,
+    )
+    return app
+
+
+_FIXED: dict[str, Any] = {
+    "autodiscover": False,
+    "store": "memory://",
+    "key_serializer": "raw",
+    "value_serializer": "raw",
+    "processing_guarantee": "at_least_once",
+    "consumer_auto_offset_reset": "earliest",
+    "consumer_max_fetch_size": MESSAGE_BYTES,
+    "producer_max_request_size": MESSAGE_BYTES,
+    "broker_commit_every": 1000,
+    "stream_buffer_maxsize": BUFFER,
+    "stream_wait_empty": True,
+    "stream_processing_timeout": 3600.0,
+    "broker_commit_livelock_soft_timeout": 3600.0,
+    "topic_disable_leader": True,
+    "topic_allow_declare": False,
+    "web_enabled": False,
+    "web_tables_enabled": False,
+    "web_router_enabled": False,
+    "worker_redirect_stdouts": False,
+}
+

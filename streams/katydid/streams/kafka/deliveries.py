@@ -1,0 +1,79 @@
+"""Acknowledgements leave in the order in which the messages came, partition by partition. Pure: no threads, no clock.
+
+Faust commits past a gap of one, so a message may be acknowledged only after all before it on its partition. Captures
+are settled in that order by the pipeline already; health readings and dead letters are settled on their own, and wait
+here for their turn.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+Lane = tuple[str, int]
+"""Topic and partition."""
+
+
+@dataclass(eq=False, slots=True)
+class Delivery:
+    """One message on its way: held until it is settled, because what nobody holds Faust stops waiting for."""
+
+    lane: Lane
+    offset: int
+    at_ms: int
+    """When it was written to the topic, ms since 1970."""
+    acknowledge: Callable[[], object]
+    settled: bool = False
+
+
+@dataclass(slots=True)
+class Deliveries:
+    """All messages on their way. Called from one thread."""
+
+    _lanes: dict[Lane, deque[Delivery]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._lanes.values()))
+
+    def take(self, delivery: Delivery) -> Delivery:
+        """A place in the queue of its partition."""
+        self._lanes.setdefault(delivery.lane, deque()).append(delivery)
+        return delivery
+
+    def settle(self, delivery: Delivery) -> list[Delivery]:
+        """Its outcome is durable: acknowledges all that need wait no longer, in order, and returns them."""
+        delivery.settled = True
+        lane = self._lanes.get(delivery.lane, deque())
+        released: list[Delivery] = []
+        while lane and lane[0].settled:
+            released.append(lane.popleft())
+            released[-1].acknowledge()
+        if not lane:
+            self._lanes.pop(delivery.lane, None)
+        return released
+
+    def first(self, lane: Lane, offset: int) -> Delivery | None:
+        """The first delivery of an offset that is not settled: a message may come twice after a rebalance."""
+        for delivery in self._lanes.get(lane, ()):
+            if delivery.offset == offset and not delivery.settled:
+                return delivery
+        return None
+
+    def forget(self, deliveries: Iterable[Delivery]) -> None:
+        """Let go of messages that will not be settled here; they come again, here or elsewhere, and so do those behind
+        them on their partition: what is settled behind one stays unacknowledged."""
+        for gone in deliveries:
+            lane = self._lanes.get(gone.lane)
+            if lane is None or gone not in lane:
+                continue
+            while lane and lane[-1] is not gone:
+                lane.pop()
+            lane.pop()
+            if not lane:
+                del self._lanes[gone.lane]
+
+    def waiting(self) -> Iterator[Delivery]:
+        """The oldest message of each partition that has any."""
+        for lane in self._lanes.values():
+            yield lane[0]

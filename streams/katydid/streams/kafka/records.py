@@ -1,0 +1,157 @@
+"""What passes over topics besides captures: outcomes, health readings, dead letters; each with one versioned header.
+
+    katydid.outcomes      key sensor_id, value Outcome as JSON, header "katydid.outcome" {"v": 1}
+    katydid.health        key sensor_id, value Health as JSON
+    katydid.deadletters   key, value and headers of the original, and header "katydid.deadletter" with why and whence
+
+The version counts breaking changes: fields that a later writer added are ignored, missing ones take their defaults.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from katydid.models.outcome import Outcome
+from katydid.sensors.capture import Health
+from katydid.sensors.errors import EnvelopeError
+
+VERSION = 1
+OUTCOME_HEADER = "katydid.outcome"
+DEADLETTER_HEADER = "katydid.deadletter"
+RETRIED_HEADER = "katydid.retried"
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """A message of a topic, as it came."""
+
+    topic: str
+    partition: int
+    offset: int
+    at_ms: int
+    """When it was written, ms since 1970."""
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that is to be written."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+class Whence(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a message was, and why it could not be used."""
+
+    v: int = VERSION
+    reason: str
+    """A short code: "envelope", "health", or that of a refused outcome."""
+    message: str
+    topic: str
+    partition: int
+    offset: int
+    at_ms: int
+    """When the original was written."""
+    died_ms: int
+    """When it was given up."""
+    capture_id: str = ""
+    """Where the envelope could be read."""
+    value_left_out: bool = False
+    """The value was too large to be kept beside its reason; it is still where it came from, until retention ends."""
+    katydid_version: str = ""
+
+
+class Retried(msgspec.Struct, frozen=True, kw_only=True):
+    """A mark behind a dead letter on its topic: the original was sent again."""
+
+    partition: int
+    """Of the dead letter."""
+    offset: int
+
+
+_OUTCOME_VERSION = msgspec.json.encode({"v": VERSION})
+_OUTCOMES = msgspec.json.Decoder(Outcome)
+_HEALTH = msgspec.json.Decoder(Health)
+_WHENCE = msgspec.json.Decoder(Whence)
+_RETRIED = msgspec.json.Decoder(Retried)
+
+
+class _Versioned(msgspec.Struct, frozen=True):
+    v: int
+
+
+def outcome_record(topic: str, outcome: Outcome) -> Record:
+    """An outcome as a message."""
+    return Record(
+        topic=topic,
+        key=outcome.sensor_id.encode(),
+        value=msgspec.json.encode(outcome),
+        headers=((OUTCOME_HEADER, _OUTCOME_VERSION),),
+    )
+
+
+def read_outcome(message: Message) -> Outcome:
+    """The outcome of a message. Raises EnvelopeError: not one of ours, or from the future."""
+    header = dict(message.headers).get(OUTCOME_HEADER)
+    if header is None or message.value is None:
+        raise EnvelopeError(f"the message has no header {OUTCOME_HEADER!r}: it is no outcome of ours")
+    try:
+        version = msgspec.json.decode(header, type=_Versioned).v
+        if not 1 <= version <= VERSION:
+            raise EnvelopeError(f"the outcome has version {version}: install a newer Katydid")
+        return _OUTCOMES.decode(message.value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise EnvelopeError(f"the message is no outcome: {error}") from error
+
+
+def read_health(message: Message) -> Health:
+    """The reading of a message. Raises EnvelopeError."""
+    try:
+        health = _HEALTH.decode(message.value or b"")
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise EnvelopeError(f"the message is no health reading: {error}") from error
+    if health.sensor_id.encode() != message.key:
+        raise EnvelopeError(f"the key is not the sensor {health.sensor_id!r} of the reading")
+    return health
+
+
+def deadletter_record(topic: str, message: Message, whence: Whence) -> Record:
+    """A dead letter: the original as it was, and whence it came."""
+    kept = tuple(header for header in message.headers if header[0] != DEADLETTER_HEADER)
+    header = (DEADLETTER_HEADER, msgspec.json.encode(whence))
+    value = None if whence.value_left_out else message.value
+    return Record(topic=topic, key=message.key, value=value, headers=(*kept, header))
+
+
+def read_deadletter(message: Message) -> Whence | None:
+    """Whence a dead letter came; None where it is none (a mark, or something foreign)."""
+    header = dict(message.headers).get(DEADLETTER_HEADER)
+    try:
+        return None if header is None else _WHENCE.decode(header)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+def retried_record(topic: str, key: bytes | None, retried: Retried) -> Record:
+    """The mark that a dead letter was sent again."""
+    return Record(topic=topic, key=key, value=None, headers=((RETRIED_HEADER, msgspec.json.encode(retried)),))
+
+
+def read_retried(message: Message) -> Retried | None:
+    """What a mark marks; None where it is none."""
+    header = dict(message.headers).get(RETRIED_HEADER)
+    try:
+        return None if header is None else _RETRIED.decode(header)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+def original_record(message: Message, whence: Whence) -> Record:
+    """The original of a dead letter, to be sent again where it was."""
+    kept = tuple(header for header in message.headers if header[0] != DEADLETTER_HEADER)
+    return Record(topic=whence.topic, key=message.key, value=message.value, headers=kept)
