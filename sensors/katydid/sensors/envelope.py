@@ -80,8 +80,8 @@ def unpack(envelope: Envelope) -> Capture:
     """The capture of a message, byte for byte as it was packed.
 
     Raises EnvelopeError: no header of ours or more than one, a header over 128 KiB, a version from the future, a header
-    that is no capture or claims what cannot be, a key of another sensor; and MediaDiffer for a value that does not match
-    the length and digest in the header.
+    that is no capture or claims what cannot be, a key of another sensor. Raises MediaDiffer for a value that does not
+    match the length and digest in the header.
     """
     bare = _decode(_our_header(envelope.headers))
     _check_claims(bare)
