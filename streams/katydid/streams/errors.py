@@ -6,6 +6,7 @@ KatydidError
     │   ├── StoreBusy          another process has the store open                          exit code 5
     │   ├── StoreUnusable      no store, damaged, or written by a newer Katydid            exit code 5
     │   │   └── StoreReadOnly  the place may not be written to                             exit code 6
+    │   ├── StoreUnreachable   the store's server does not answer                          exit code 5
     │   └── StoreFull          no room left on the disk                                    exit code 6
     ├── ExportError            an export cannot be written                                 exit code 6
     └── MediaLost              the original of a detection is gone, changed or broken      exit code 3
@@ -41,6 +42,10 @@ class StoreReadOnly(StoreUnusable):
     """The place may be read but not written."""
 
     exit_code = 6
+
+
+class StoreUnreachable(StoreError):
+    """The server that keeps the store does not answer, or only with troubles of its own."""
 
 
 class StoreFull(StoreError):
