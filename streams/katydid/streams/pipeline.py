@@ -117,7 +117,10 @@ class Pipeline:
         self._engines = Engines(models, settings)
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
+        # Three conditions, so that a finished capture wakes nobody who waits for something else: each waking costs
+        # its thread the lock and the interpreter.
         self._room = threading.Condition(self._lock)
+        self._settled = threading.Condition(self._lock)
         self._askers: deque[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = deque()
         self._waiting: deque[_Job] = deque()
         self._answered: deque[_Job] = deque()
@@ -192,8 +195,8 @@ class Pipeline:
 
     def drain(self, timeout: float | None = None) -> bool:
         """Wait until everything taken is durable; True if it is. Raises what stopped the pipeline."""
-        with self._room:
-            done = self._room.wait_for(lambda: self._items == 0 or self._ended(), timeout)
+        with self._settled:
+            done = self._settled.wait_for(lambda: self._items == 0 or self._ended(), timeout)
             self._raise_failure()
             return done and self._items == 0
 
@@ -388,6 +391,7 @@ class Pipeline:
         with self._lock:
             self._items -= len(arrivals)
             self._counts["durable"] += len(arrivals)
+            self._settled.notify_all()
             self._wake_askers()
 
     def _fail(self, error: BaseException) -> None:
@@ -398,12 +402,17 @@ class Pipeline:
         self._writer.halt()
 
     def _finish_quietly(self) -> None:
-        with self._room:
-            self._room.wait_for(lambda: self._failure is not None or self._items <= self._unwritten())
+        with self._settled:
+            self._settled.wait_for(lambda: self._failure is not None or self._all_finished())
 
     def _flush_at_end(self) -> None:
-        if self._ending and self._items <= self._unwritten():
-            self._writer.flush()
+        if self._all_finished():
+            self._settled.notify_all()
+            if self._ending:
+                self._writer.flush()
+
+    def _all_finished(self) -> bool:
+        return self._items <= self._unwritten()
 
     def _unwritten(self) -> int:
         """Captures whose outcome is made and waits for the writer alone."""
@@ -419,6 +428,7 @@ class Pipeline:
 
     def _wake_all(self) -> None:
         self._work.notify_all()
+        self._settled.notify_all()
         self._wake_askers()
 
     def _wake_askers(self) -> None:
