@@ -1,0 +1,86 @@
+"""One batch on its way into InfluxDB.
+
+There are no transactions, so order does their work. Each step is durable before the next begins:
+
+    1. captures      each point holds its outcome whole: it is there or it is not, and once there it stays as it is
+    2. detections    made from what step 1 keeps, also for captures that were there before
+    3. hours         the sums of the hours that the batch touched, made anew
+
+A kill in between leaves a batch that was not acknowledged. It comes again and ends as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from katydid.models.outcome import Outcome
+from katydid.streams.errors import StoreUnusable
+from katydid.streams.sink import Arrival
+from katydid.streams.store.influx import captures
+from katydid.streams.store.influx.answers import Refusal
+from katydid.streams.store.influx.connection import Connection
+from katydid.streams.store.influx.hours import hour_lines, hour_of
+from katydid.streams.store.influx.lines import Unwritable
+from katydid.streams.store.influx.patience import Insistence
+from katydid.streams.store.influx.points import Sites, capture_lines, detection_lines
+from katydid.streams.store.influx.writer import Writer
+
+T = TypeVar("T")
+
+
+@dataclass
+class _Prepared:
+    """One arrival as lines; of a capture that is known the outcome that is kept."""
+
+    arrival: Arrival
+    outcome: Outcome
+    captures: list[bytes]
+    detections: list[bytes]
+    refused: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class BatchWriter:
+    """Writes batches; lives on the connection's loop."""
+
+    connection: Connection
+    writer: Writer
+    insistence: Insistence
+    sites: Sites
+
+    async def write(self, arrivals: Sequence[Arrival]) -> list[tuple[Arrival, str]]:
+        """All three steps; returns what can never be kept, and why. Raises StoreUnusable, StoreUnreachable."""
+        fresh = {arrival.outcome.capture_id: arrival for arrival in reversed(arrivals)}
+        kept = await self._asked(lambda: captures.known(self.connection, fresh))
+        batch = [self._prepared(arrival, kept.get(each)) for each, arrival in reversed(fresh.items())]
+        await self._step([(one, line) for one in batch for line in one.captures])
+        good = [one for one in batch if not one.refused]
+        await self._step([(one, line) for one in good for line in one.detections])
+        await self._sum_up({(one.outcome.sensor_id, hour_of(one.outcome.captured_at)) for one in good})
+        return [(one.arrival, one.refused[0]) for one in batch if one.refused]
+
+    def _prepared(self, arrival: Arrival, kept: Outcome | None) -> _Prepared:
+        outcome = kept or arrival.outcome
+        try:
+            lines = [] if kept else capture_lines(outcome, self.sites)
+            return _Prepared(arrival, outcome, lines, detection_lines(outcome, self.sites))
+        except Unwritable as error:
+            return _Prepared(arrival, outcome, [], [], [str(error)])
+
+    async def _step(self, lines: Sequence[tuple[_Prepared, bytes]]) -> None:
+        """Write lines, and note with its arrival each that is refused."""
+        for refused in await self.writer.write([line for _, line in lines]):
+            lines[refused.index][0].refused.append(refused.reason)
+
+    async def _sum_up(self, touched: set[tuple[str, int]]) -> None:
+        lines = await self._asked(lambda: hour_lines(self.connection, touched))
+        for refused in await self.writer.write(lines):
+            raise StoreUnusable(f"an hourly sum is refused: {refused.reason}. `katydid store check` says more")
+
+    async def _asked(self, question: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await self.insistence.insist(question)
+        except Refusal as refusal:
+            raise StoreUnusable(f"a question before writing is refused: {refusal}") from refusal

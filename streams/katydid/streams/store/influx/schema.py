@@ -1,0 +1,146 @@
+"""The measurements: which tags, which fields, of which type. Everything that is written goes through these.
+
+    measurement     one point is                  why
+    capture         one outcome, whole            effort, and the truth: its JSON `evidence` holds the outcome exactly
+    identity        where a capture lies          found by the recorded time in the id, whatever zone was declared since
+    detection       one detection                 what dashboards count, and what finds captures by taxon
+    activity_1h     sensor, hour, taxon, model    counts, recomputed for the hours that a batch touched
+    effort_1h       sensor, hour                  the effort behind them
+    sensor_health   what a sensor says of itself
+    occurrence      one animal or bout            written by whoever follows individuals
+
+The taxon is a field of `detection`, not a tag: as a tag it costs three times the CPU and five times the disk.
+
+InfluxDB checks the type of a field in each shard only, and a field with two types hides rows without a word. So types
+are fixed here, the encoder knows no others, and `checks.py` compares them with the server's at start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+
+class FieldType(StrEnum):
+    """The types of fields, in the words of `SHOW FIELD KEYS`."""
+
+    TEXT = "string"
+    REAL = "float"
+    WHOLE = "integer"
+
+
+class Measurement(msgspec.Struct, frozen=True):
+    """One measurement. A point is its measurement, tags and time; writing it again replaces field by field."""
+
+    name: str
+    tags: tuple[str, ...]
+    """In alphabetical order, as the server keeps them."""
+    fields: Mapping[str, FieldType]
+
+
+_TEXT, _REAL, _WHOLE = FieldType.TEXT, FieldType.REAL, FieldType.WHOLE
+
+CAPTURE = Measurement(
+    "capture",
+    ("sensor", "site"),
+    {
+        "capture_id": _TEXT,
+        "captured_at": _WHOLE,  # the exact recorded time, UTC, nanoseconds
+        "kind": _TEXT,
+        "status": _TEXT,
+        "reason": _TEXT,
+        "effort_s": _REAL,
+        "effort_frames": _WHOLE,
+        "detections": _WHOLE,
+        "identified": _WHOLE,  # 0 or 1 each, so that a dashboard can sum them
+        "empty": _WHOLE,
+        "refused": _WHOLE,
+        "parts": _WHOLE,  # how many fields the evidence fills: evidence, evidence_2, …
+        "evidence": _TEXT,
+    },
+)
+
+IDENTITY = Measurement("identity", ("sensor",), {"capture_id": _TEXT, "lies_at": _WHOLE})
+
+DETECTION = Measurement(
+    "detection",
+    ("model", "sensor", "site"),
+    {
+        "detection_id": _TEXT,
+        "capture_id": _TEXT,
+        "capture_point": _WHOLE,  # time of the point of its capture
+        "captured_at": _WHOLE,
+        "taxon_id": _TEXT,  # "" for a crop that no model named
+        "taxon": _TEXT,
+        "common_name": _TEXT,
+        "rank": _TEXT,
+        "confidence": _REAL,  # calibrated probability where there is one, else score
+        "score": _REAL,
+        "decision": _TEXT,
+        "life_stage": _TEXT,
+    },
+)
+
+ACTIVITY_1H = Measurement(
+    "activity_1h",
+    ("model", "sensor", "site", "taxon"),  # taxon: its id; no tag where no model named it
+    {
+        "name": _TEXT,
+        "common_name": _TEXT,
+        "rank": _TEXT,
+        "detections": _WHOLE,
+        "accepted": _WHOLE,
+        "sum_confidence": _REAL,
+        "max_confidence": _REAL,
+    },
+)
+
+EFFORT_1H = Measurement(
+    "effort_1h",
+    ("sensor", "site"),
+    {
+        "captures": _WHOLE,
+        "identified": _WHOLE,
+        "empty": _WHOLE,
+        "refused": _WHOLE,
+        "effort_s": _REAL,
+        "effort_frames": _WHOLE,
+        "detections": _WHOLE,
+        "first_captured_at": _WHOLE,
+        "last_captured_at": _WHOLE,
+    },
+)
+
+SENSOR_HEALTH = Measurement(
+    "sensor_health",
+    ("sensor", "site"),
+    {
+        "battery_v": _REAL,
+        "temperature_c": _REAL,
+        "storage_free_bytes": _WHOLE,
+        "uptime_s": _REAL,
+        "last_capture_id": _TEXT,
+    },
+)
+
+OCCURRENCE = Measurement(
+    "occurrence",
+    ("model", "sensor", "site"),
+    {
+        "occurrence_id": _TEXT,
+        "first_captured_at": _WHOLE,
+        "last_captured_at": _WHOLE,
+        "taxon_id": _TEXT,
+        "taxon": _TEXT,
+        "rank": _TEXT,
+        "probability": _REAL,
+        "detections": _WHOLE,
+        "count": _WHOLE,
+    },
+)
+
+MEASUREMENTS: tuple[Measurement, ...] = (
+    CAPTURE, IDENTITY, DETECTION, ACTIVITY_1H, EFFORT_1H, SENSOR_HEALTH, OCCURRENCE,
+)  # fmt: skip
