@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 from hypothesis import given
@@ -89,6 +92,31 @@ def test_bytes_and_a_file_give_the_same(tmp_path: Path) -> None:
         path = tmp_path / f"clip.{form.lower()}"
         path.write_bytes(data)
         assert np.array_equal(audio.decode(path, LIMITS), audio.decode(data, LIMITS))
+
+
+def test_bytes_are_read_the_same_where_the_system_has_no_files_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = {form: audio.decode(data, LIMITS) for form, data in CLIPS.items()}
+
+    def refuse(*_: object) -> int:
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(os, "memfd_create", refuse, raising=False)
+    for form, data in CLIPS.items():
+        assert np.array_equal(audio.decode(data, LIMITS), usual[form])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="counts descriptors")
+def test_a_closed_clip_holds_no_descriptor(tmp_path: Path) -> None:
+    path = tmp_path / "clip.flac"
+    path.write_bytes(CLIPS["FLAC"])
+    before = psutil.Process().num_fds()
+    for media in (CLIPS["FLAC"], path):
+        with audio.open_sound(media, LIMITS) as reader:
+            next(reader.blocks(100))
+            next(reader.blocks(100))
+        with pytest.raises(Undecodable):
+            audio.open_sound(CLIPS["FLAC"][:60], LIMITS)
+    assert psutil.Process().num_fds() == before
 
 
 def test_a_bat_recorder_and_eight_channels_are_read_as_they_are() -> None:
