@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -83,8 +84,7 @@ def _overwrite(store: MediaStore, changed: bytes) -> None:
     if isinstance(store, media_store.FolderStore):
         (store.root / DIGEST[:2] / DIGEST).write_bytes(changed)
         return
-    import fsspec
-
+    fsspec = importlib.import_module("fsspec")
     fsspec.filesystem("memory").pipe_file(f"{store.url}/{DIGEST[:2]}/{DIGEST}", changed)
 
 

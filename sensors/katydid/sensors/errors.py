@@ -77,7 +77,7 @@ class MediaStoreError(SensorError):
 class MediaStoreDown(SensorError):
     """The store of large media does not answer, or cannot be written: nothing is wrong with the capture."""
 
-    exit_code = 7
+    exit_code = 75
 
 
 class UplinkError(SensorError):

@@ -38,6 +38,8 @@ COMMANDS = (
     Command("doctor", "doctor", "doctor", "What this installation is, what really runs, and whether it agrees."),
     Command("models", "models", "app", "Bundles: list, add, card, verify.", group=True),
     Command("simulate", "demo", "simulate", "Write a simulated station's media and truth into a folder."),
+    Command("push", "push", "push", "Send what a folder holds to Kafka, for workers to identify."),
+    Command("worker", "worker", "worker", "Take captures from Kafka, identify them, keep their outcomes."),
     Command("train", "train", "train_app", "Train a model of your own.", group=True),
     Command("evaluate", "train", "evaluate", "How good a bundle is on a labelled folder."),
 )
