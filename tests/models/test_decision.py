@@ -122,6 +122,28 @@ def test_a_provisional_species_is_answered_at_its_genus() -> None:
     assert (answer.taxon.name, answer.taxon.rank, answer.taxon.taxon_id) == ("Brevisiana", "genus", "name:Brevisiana")
     assert answer.alternatives[0].taxon.name == "Brevisiana sp10"
     assert answer.decision.verdict is Verdict.ACCEPTED
+    assert "genus Brevisiana, whose species it cannot tell apart" in answer.decision.reason
+    assert [(step.rank, step.name) for step in answer.lineage] == [
+        ("species", "Brevisiana sp10"),
+        ("genus", "Brevisiana"),
+    ]
+
+
+def test_a_genus_may_have_a_threshold_of_its_own() -> None:
+    """No species reaches 0.9. Their sum, 0.85, is enough for a genus that must reach 0.8, and not for one at 0.9."""
+    lenient = exclusive(0.45, 0.40, 0.05, 0.05, 0.03, 0.02, thresholds=Thresholds(accept=0.9, accept_genus=0.8))
+    strict = exclusive(0.45, 0.40, 0.05, 0.05, 0.03, 0.02, thresholds=Thresholds(accept=0.9))
+    assert lenient is not None and lenient.taxon is not None and strict is not None and strict.taxon is not None
+    assert (lenient.taxon.name, lenient.decision.verdict) == ("Platypleura", Verdict.ACCEPTED)
+    assert lenient.decision.reason == ("genus Platypleura, no species at or above 0.90: score 0.85 at or above 0.80")
+    assert (strict.taxon.name, strict.decision.verdict) == ("Platypleura capensis", Verdict.REVIEW)
+
+
+def test_a_species_answered_at_its_genus_needs_what_a_genus_needs() -> None:
+    thresholds = Thresholds(accept=0.5, accept_genus=0.95)
+    answer = exclusive(0.02, 0.02, 0.9, 0.02, 0.02, 0.02, thresholds=thresholds)
+    assert answer is not None and answer.taxon is not None
+    assert (answer.taxon.name, answer.decision.verdict) == ("Brevisiana", Verdict.REVIEW)
 
 
 @pytest.mark.parametrize("winner", [WIND, UNKNOWN])

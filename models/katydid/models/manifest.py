@@ -55,7 +55,8 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     role: Role = Role.TAXON
     higher: tuple[tuple[str, str], ...] = ()
     answer_rank: str = ""
-    """Where the answer steps back to: "genus" for provisional species; "" answers at `rank`."""
+    """Where the answer steps back to: "genus" for provisional species, and for those that a model takes for each other
+    however sure it is; "" answers at `rank`."""
 
 
 class Activation(StrEnum):
@@ -166,6 +167,8 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     """Below it nothing is written (the floor that --min-probability overrides)."""
     accept: float = 0.5
     """At or above it a detection is accepted, unless a gate or the prior speaks against it."""
+    accept_genus: float | None = None
+    """The same for an answer at genus rank, on the summed confidence of its species; None: as `accept`."""
     release: float | None = None
     """Hysteresis: an event goes on down to this; None: report threshold times 0.7."""
     by_label: dict[str, float] = {}

@@ -8,14 +8,15 @@ the kind of non-organism, with the most summed confidence; the leaf is the best 
 
 1. Noise, background or unknown wins: no organism is claimed.
 2. The embedding lies further from everything that the model was trained on than its bound: *unidentifiable*.
-3. The species, if its confidence reaches the accept threshold; else the genus, if the summed one does: *accepted*.
+3. The species, if its confidence reaches the accept threshold; else the genus, if the summed one reaches the genus's
+   own (`accept_genus`, or the same): *accepted*.
 4. Otherwise the species for *review* (the genus, where only that reaches the report threshold).
 
 **Independent labels** (sigmoid): every label that reaches the report threshold is an answer of its own, *accepted* at
 or above the accept threshold, else for *review*. Labels that are no taxon (an engine, a human voice) have rank "none".
 
-A label with `answer_rank` "genus" (a provisional species) is answered at its genus; the leaf stays first among the
-alternatives.
+A label with `answer_rank` "genus" (a provisional species, or one that the model takes for its sisters however sure it
+is) is answered at its genus; the leaf stays first among the alternatives.
 """
 
 from __future__ import annotations
@@ -114,6 +115,8 @@ class Judge:
         self.exclusive = names.exclusive
         self._calibrate = calibrate
         self._thresholds = manifest.thresholds
+        genus = manifest.thresholds.accept_genus
+        self._accept_genus = manifest.thresholds.accept if genus is None else genus
         self._settings = settings
         self._distance_bound = None if manifest.neighbours is None else manifest.neighbours.reject_above
         self.report = _report(manifest.thresholds, settings)
@@ -182,7 +185,9 @@ class Judge:
         return int(members[confidence[members].argmax()])
 
     def _accept(self, label: Label) -> float:
-        return self._thresholds.by_label.get(label.taxon_id, self._thresholds.accept)
+        """The threshold for a label's answer, at the rank that it is answered at."""
+        usual = self._accept_genus if label.answer_rank == GENUS or label.rank == GENUS else self._thresholds.accept
+        return self._thresholds.by_label.get(label.taxon_id, usual)
 
     def _answers_at_genus(self, leaf: int, genus: str, confidence: Scores) -> bool:
         label = self.names.labels[leaf]
@@ -193,7 +198,7 @@ class Judge:
         if not self.exclusive or confidence[leaf] >= self._accept(label):
             return False
         summed = self.names.lineage.probability((GENUS, genus), confidence)
-        return summed >= self._thresholds.accept or confidence[leaf] < self.report <= summed
+        return summed >= self._accept_genus or confidence[leaf] < self.report <= summed
 
     def _species(self, leaf: int, scores: Scores, probabilities: Scores | None) -> Answer:
         label = self.names.labels[leaf]
@@ -213,14 +218,16 @@ class Judge:
         node = (GENUS, genus)
         score = self.names.lineage.probability(node, scores)
         probability = None if probabilities is None else self.names.lineage.probability(node, probabilities)
-        accept = self._accept(label) if label.answer_rank == GENUS else self._thresholds.accept
+        never = label.answer_rank == GENUS
+        accept = self._accept(label) if never else self._accept_genus
+        why = "whose species it cannot tell apart" if never else f"no species at or above {self._accept(label):.2f}"
         return Answer(
             taxon=self.names.genera.get(genus, Taxon(taxon_id=taxon_id(genus), name=genus, rank=GENUS)),
             score=score,
             probability=probability,
             lineage=self._lineage(leaf, scores, probabilities),
             alternatives=self._alternatives(None, scores, probabilities),
-            decision=verdict(score, probability, accept, at=f"genus {genus}, "),
+            decision=verdict(score, probability, accept, at=f"genus {genus}, {why}: "),
         )
 
     def _too_far(self, leaf: int, scores: Scores, probabilities: Scores | None, distance: float) -> Answer:
