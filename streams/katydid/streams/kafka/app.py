@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import faust
-from faust.transport.consumer import Consumer as _Consumer
 from faust.transport.drivers.aiokafka import Consumer as AioConsumer
 from faust.transport.drivers.aiokafka import Transport as AioTransport
 
@@ -18,7 +18,7 @@ from katydid.streams.kafka.configuration import MESSAGE_BYTES, Configuration
 
 if TYPE_CHECKING:
     from faust.types import TP
-    from faust.types.transports import TransportT
+    from faust.types.transports import ConsumerT, TransportT
 
 BUFFER = 16
 """Messages of a topic between the fetcher and its agent: 8 MiB each at most. The pipeline bounds the rest."""
@@ -26,7 +26,7 @@ REST_S = 0.005
 """How long the fetcher rests while every buffer is full."""
 
 
-class RestlessConsumer(AioConsumer):  # type: ignore[misc] # faust has no types here
+class RestlessConsumer(AioConsumer):
     """Rests 5 ms where Faust sleeps a flat second while every partition's buffer is full: with that, small buffers cost
     nothing, and small buffers are what bounds memory (640 messages a second fell to 252)."""
 
@@ -36,22 +36,30 @@ class RestlessConsumer(AioConsumer):  # type: ignore[misc] # faust has no types 
             return {}, set()
         return cast("tuple[Any, set[TP] | None]", await super()._wait_next_records(timeout))
 
+    async def _commit(self, offsets: Any) -> bool:
+        done = bool(await super()._commit(offsets))
+        if done:
+            cast(WorkerApp, self.app).committed_at = time.monotonic()
+        return done
 
-class RestlessTransport(AioTransport):  # type: ignore[misc]
+
+class RestlessTransport(AioTransport):
     """The aiokafka driver with our consumer."""
 
-    Consumer: type[_Consumer] = RestlessConsumer
+    Consumer: ClassVar[type[ConsumerT]] = RestlessConsumer
 
 
-class WorkerApp(faust.App):  # type: ignore[misc]
+class WorkerApp(faust.App):
     """A Faust app that says when it stops and when partitions are taken away.
 
-    `stopping` is awaited when the worker is told to stop, while messages can still be acknowledged; `revoking` is called
-    from the consumer's thread at the start of every rebalance.
+    `stopping` is awaited when the worker is told to stop, while messages can still be acknowledged; `revoking` is
+    called from the consumer's thread at the start of every rebalance.
     """
 
     stopping: Callable[[], Any]
     revoking: Callable[[], None]
+    committed_at: float | None = None
+    """When offsets were last committed, on the monotonic clock."""
 
     async def on_stop(self) -> None:
         await self.stopping()
@@ -65,11 +73,18 @@ class WorkerApp(faust.App):  # type: ignore[misc]
         return cast("TransportT", RestlessTransport(self.conf.broker_consumer, self))
 
 
+class PlainWorker(faust.Worker):
+    """Runs the app and leaves logging and the terminal alone."""
+
+    def _setup_logging(self) -> None:
+        self.spinner = None
+
+
 def make_app(configuration: Configuration, scratch: Path) -> WorkerApp:
     """The app, not started and without agents. `scratch` is an empty folder, gone with the process."""
     kafka = configuration.kafka
     credentials = faust_credentials(configuration)
-    more: dict[str, object] = {} if credentials is None else {"broker_credentials": credentials}
+    more: dict[str, Any] = {} if credentials is None else {"broker_credentials": credentials}
     app = WorkerApp(
         kafka.group,
         broker=[f"kafka://{server}" for server in kafka.servers],
@@ -108,4 +123,3 @@ _FIXED: dict[str, Any] = {
     "web_router_enabled": False,
     "worker_redirect_stdouts": False,
 }
-

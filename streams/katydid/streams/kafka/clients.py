@@ -9,7 +9,6 @@ from katydid.streams.kafka.configuration import MESSAGE_BYTES, Configuration, Ka
 from katydid.streams.kafka.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from aiokafka.helpers import create_ssl_context as _  # noqa: F401 - names the peer that faust hands the context to
     from faust.types.auth import CredentialsT
 
 SCRAM = "SCRAM-SHA-512"
@@ -17,8 +16,8 @@ SCRAM = "SCRAM-SHA-512"
 Settings = dict[str, str | int | float | bool]
 
 
-def confluent_settings(configuration: Configuration, **more: str | int | float | bool) -> Settings:
-    """For confluent-kafka's Producer, Consumer and AdminClient."""
+def confluent_settings(configuration: Configuration, more: Settings | None = None) -> Settings:
+    """For confluent-kafka's Producer, Consumer and AdminClient; `more` comes on top."""
     kafka = configuration.kafka
     protocol = {"plaintext": "PLAINTEXT", "tls": "SSL", "scram": "SASL_SSL"}[kafka.security]
     settings: Settings = {
@@ -36,14 +35,14 @@ def confluent_settings(configuration: Configuration, **more: str | int | float |
             "sasl.username": kafka.user,
             "sasl.password": configuration.secrets.kafka_password,
         }
-    return settings | more
+    return settings | (more or {})
 
 
 def producer_settings(configuration: Configuration) -> Settings:
     """For an idempotent producer whose word is that of all replicas in sync."""
     return confluent_settings(
         configuration,
-        **{
+        {
             "enable.idempotence": True,
             "acks": "all",
             "linger.ms": 2,

@@ -124,7 +124,7 @@ class PipelineBounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     max_items: Count = 4096
     batch: Count = 8
     commit_items: Count = 1000
-    commit_s: Seconds = 2.0
+    commit_s: Seconds = 0.5
 
     def settings(self) -> PipelineSettings:
         """The pipeline's own record."""

@@ -7,7 +7,6 @@ be used, there is a capture, and it ends as a refused outcome like any other.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from importlib.metadata import version
 
 import msgspec
@@ -63,7 +62,7 @@ def lane_of(position: Position) -> tuple[str, int]:
     return position.source.removeprefix(SOURCE), int(position.partition)
 
 
-def whence(message: Message, reason: str, words: str, *, capture_id: str = "", now: Callable[[], float] = time.time) -> Whence:  # fmt: skip
+def whence(message: Message, reason: str, words: str, *, capture_id: str = "") -> Whence:
     """Why a message is given up, for its dead letter."""
     return Whence(
         reason=reason,
@@ -72,7 +71,7 @@ def whence(message: Message, reason: str, words: str, *, capture_id: str = "", n
         partition=message.partition,
         offset=message.offset,
         at_ms=message.at_ms,
-        died_ms=int(now() * 1000),
+        died_ms=int(time.time() * 1000),
         capture_id=capture_id,
         katydid_version=version("katydid"),
     )

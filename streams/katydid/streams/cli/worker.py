@@ -1,0 +1,40 @@
+"""`katydid worker`: take captures from Kafka, identify them, keep their outcomes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import typer
+
+
+def worker(
+    config: Path | None = typer.Option(
+        None, "--config", "-c", metavar="FILE", help="TOML file; docs/kafka.md lists every key."
+    ),
+    instance: str | None = typer.Option(
+        None, "--instance", metavar="NAME", help="Static member's name, unique for each live worker."
+    ),
+) -> None:
+    """Take captures from Kafka, identify them, keep their outcomes.
+
+    Runs until it is told to stop (Ctrl-C, SIGTERM). Exit codes: 0 told to stop, 2 configuration, 7 the broker, its
+    topics or rights are not as they must be, 75 try again.
+
+    Example:  katydid worker --config katydid.toml
+    """
+    from katydid.streams.kafka.configuration import read_configuration
+    from katydid.streams.kafka.extra import need_extra
+
+    need_extra()
+    import msgspec
+
+    configuration = read_configuration(config, os.environ)
+    if instance is not None:
+        kafka = msgspec.structs.replace(configuration.kafka, instance_id=instance)
+        configuration = msgspec.structs.replace(configuration, kafka=kafka)
+    from katydid.streams.kafka.host import run_worker
+    from katydid.streams.kafka.logs import set_up
+
+    set_up()
+    run_worker(configuration)

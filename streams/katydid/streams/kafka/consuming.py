@@ -1,0 +1,100 @@
+"""Reading topics outside of Faust: what a topic holds, from its first message to the last one that was there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Message as Found
+
+from katydid.streams.kafka.clients import Settings, confluent_settings
+from katydid.streams.kafka.configuration import MESSAGE_BYTES, Configuration
+from katydid.streams.kafka.errors import BrokerAway, BrokerError
+from katydid.streams.kafka.records import Message
+
+ANSWER_S = 15.0
+"""Longest that a broker may take to answer, seconds."""
+
+
+def record_of(found: Found) -> Message:
+    """A message of confluent-kafka as one of ours."""
+    headers = found.headers() or []
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    return Message(
+        topic=found.topic() or "",
+        partition=found.partition() or 0,
+        offset=found.offset() or 0,
+        at_ms=found.timestamp()[1],
+        key=_bytes(found.key()),
+        value=_bytes(found.value()),
+        headers=tuple((name, _bytes(value) or b"") for name, value in pairs),
+    )
+
+
+def reader(configuration: Configuration, group: str) -> Consumer:
+    """A consumer that commits nothing by itself and joins no group until it subscribes."""
+    more: Settings = {
+        "group.id": group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "fetch.message.max.bytes": MESSAGE_BYTES,
+        "session.timeout.ms": int(configuration.kafka.session_s * 1000),
+        "heartbeat.interval.ms": int(configuration.kafka.heartbeat_s * 1000),
+    }
+    return Consumer(confluent_settings(configuration, more))
+
+
+def all_messages(configuration: Configuration, topic: str, *, from_ms: int | None = None) -> Iterator[Message]:
+    """What the topic holds now, each partition in order; from a time on where one is given (ms since 1970).
+
+    Raises BrokerAway, BrokerError where the topic is not there.
+    """
+    consumer = reader(configuration, f"{configuration.kafka.group}.reading")
+    try:
+        yield from _until_the_end(consumer, _starts(consumer, topic, from_ms))
+    except KafkaException as error:
+        raise BrokerAway(f"{topic} cannot be read: {error.args[0]}") from error
+    finally:
+        consumer.close()
+
+
+def _starts(consumer: Consumer, topic: str, from_ms: int | None) -> dict[int, tuple[int, int]]:
+    """Partition → (first offset to read, offset after the last)."""
+    found = consumer.list_topics(topic, timeout=ANSWER_S).topics[topic]
+    if found.error is not None:
+        raise BrokerError(f"there is no topic {topic} that this user may read: `katydid topics check`")
+    bounds: dict[int, tuple[int, int]] = {}
+    for number in found.partitions:
+        partition = TopicPartition(topic, number)
+        low, high = consumer.get_watermark_offsets(partition, timeout=ANSWER_S)
+        if from_ms is not None:
+            partition.offset = from_ms
+            at = consumer.offsets_for_times([partition], timeout=ANSWER_S)[0].offset
+            low = high if at < 0 else max(low, at)
+        if low < high:
+            bounds[number] = (low, high)
+    if bounds:
+        consumer.assign([TopicPartition(topic, number, low) for number, (low, _) in bounds.items()])
+    return bounds
+
+
+def _until_the_end(consumer: Consumer, bounds: dict[int, tuple[int, int]]) -> Iterator[Message]:
+    left = {number: high for number, (_, high) in bounds.items()}
+    while left:
+        found = consumer.poll(ANSWER_S)
+        if found is None:
+            raise BrokerAway(f"no message came for {ANSWER_S:g} s, and {len(left)} partitions are not at their end")
+        error = found.error()
+        if error is not None:
+            raise KafkaException(error)
+        record = record_of(found)
+        end = left.get(record.partition)
+        if end is not None and record.offset < end:
+            yield record
+            if record.offset + 1 >= end:
+                del left[record.partition]
+
+
+def _bytes(data: str | bytes | None) -> bytes | None:
+    return data.encode() if isinstance(data, str) else data

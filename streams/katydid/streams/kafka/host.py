@@ -1,0 +1,219 @@
+"""The Kafka host: one process of `katydid worker`. The pipeline of the embedded host runs in it unchanged.
+
+    configuration ─▶ preflight ─▶ models, store, producer ─▶ pipeline ─▶ Faust app with three agents
+
+It ends in one of these ways:
+
+    told to stop        captures not begun are given back, what is under way is finished, written and acknowledged: 0
+    told to stop, late  the watchdog ends it: 75
+    the unexpected      ends it before any further acknowledgement: the error's exit code, 1 for a bug
+
+In all of them what was acknowledged is durable, and what was not comes again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from katydid.models.library import default_library
+from katydid.models.model import Model
+from katydid.sensors.limits import Limits
+from katydid.sensors.references import References
+from katydid.streams.chosen import chosen_bundles, open_models
+from katydid.streams.context import Situator
+from katydid.streams.kafka import watchdog
+from katydid.streams.kafka.agents import Intake
+from katydid.streams.kafka.app import PlainWorker, WorkerApp, make_app
+from katydid.streams.kafka.configuration import Configuration
+from katydid.streams.kafka.deadletters import DeadLetters
+from katydid.streams.kafka.liveness import Verdict, judge
+from katydid.streams.kafka.metrics import Metrics, Observed
+from katydid.streams.kafka.observer import Observer
+from katydid.streams.kafka.outcomes import WorkerSink
+from katydid.streams.kafka.preflight import preflight
+from katydid.streams.kafka.producing import DurableProducer
+from katydid.streams.kafka.pulse import PulseTaker
+from katydid.streams.kafka.status import StatusServer
+from katydid.streams.kafka.stores import open_sink
+from katydid.streams.pipeline import Pipeline
+from katydid.streams.process import settle_process
+
+WATCH_S = 0.25
+"""How often the pipeline is asked whether something stopped it, seconds."""
+
+_log = logging.getLogger(__name__)
+
+
+def run_worker(configuration: Configuration) -> None:
+    """Work until told to stop. Raises ConfigurationError, ModelError, StoreError and BrokerError before it starts; what
+    happens after that ends the process with a documented code."""
+    settle_process()
+    preflight(configuration, _log.info)
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="katydid-worker-")))
+        Host(configuration, scratch, stack).run()
+
+
+class Host:
+    """Puts the parts together. Made by `run_worker`."""
+
+    def __init__(self, configuration: Configuration, scratch: Path, stack: ExitStack) -> None:
+        self._configuration = configuration
+        self.metrics = Metrics()
+        self._models, situator = _models(configuration, self.metrics, stack)
+        producer = DurableProducer(configuration)
+        stack.callback(producer.close)
+        topics = configuration.topics
+        media = configuration.media
+        references = References(media.stores, scratch=scratch / "media", tries=media.tries, wait_s=media.wait_s)
+        self.intake = Intake(lambda: self.pipeline, DeadLetters(producer, topics.deadletters), references, self.metrics)
+        store = open_sink(configuration, self.intake.poison)
+        self._sink = WorkerSink(producer, topics.outcomes, store, self.metrics.observe_stage)
+        stack.callback(self._sink.close)
+        self.pipeline = self._pipeline(situator)
+        self.app = self._app(scratch)
+        self._pulse = PulseTaker(self.app, self.pipeline, self._sink)
+        self._observer = Observer(configuration, self.metrics, self._pulse.assigned)
+        self._started = time.monotonic()
+        self._ended = threading.Event()
+        self._stack = stack
+
+    def run(self) -> None:
+        """Until told to stop."""
+        self._serve_status()
+        self.pipeline.start()
+        watch = threading.Thread(target=self._watch, name="katydid-watch", daemon=True)
+        watch.start()
+        self._observer.start()
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        worker = PlainWorker(self.app, loop=loop, quiet=True, redirect_stdouts=False)
+        _log.info(
+            "worker of group %s starts at %s", self._configuration.kafka.group, self._configuration.kafka.bootstrap
+        )
+        try:
+            worker.execute_from_commandline()
+        except SystemExit as end:
+            if end.code not in (0, None):
+                raise
+        except Exception as error:  # noqa: BLE001 - the supervising loop: Faust ends with what crashed it
+            watchdog.fail_stop(error)
+        self._ended.set()
+        watch.join()
+        self._observer.close()
+        self.pipeline.close()
+        _log.info("stopped")
+
+    # ------------------------------------------------------------------ parts
+
+    def _pipeline(self, situator: Situator) -> Pipeline:
+        return Pipeline(
+            self._models,
+            self._sink,
+            self._configuration.pipeline.settings(),
+            identify=self._configuration.models.identify,
+            limits=Limits(),
+            situate=situator,
+            durable=self.intake.durable,
+            refused=self.intake.refused,
+        )
+
+    def _app(self, scratch: Path) -> WorkerApp:
+        app = make_app(self._configuration, scratch)
+        app.stopping = self._stop
+        app.revoking = self._revoke
+        topics = self._configuration.topics
+        captures, health = self.intake.captures, self.intake.health
+        for name, agent in ((topics.frames, captures), (topics.clips, captures), (topics.health, health)):
+            topic = app.topic(name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+            app.agent(topic, name=f"katydid.{name}", concurrency=1)(_guarded(agent))
+        return app
+
+    def _serve_status(self) -> None:
+        settings = self._configuration.metrics
+        if settings.port is None:
+            return
+        server = StatusServer(settings.host, settings.port, self.metrics.registry, self.verdict)
+        server.start()
+        self._stack.callback(server.close)
+        _log.info("metrics at http://%s:%d/metrics", settings.host, server.port)
+
+    def verdict(self) -> Verdict:
+        """What /healthz and /readyz say; also sets the gauges that are read, not counted."""
+        pulse = self._pulse.take(self._started)
+        kafka = self._configuration.kafka
+        return judge(pulse, time.monotonic(), kafka.alive_s, kafka.group)
+
+    # ------------------------------------------------------------------ ends
+
+    async def _stop(self) -> None:
+        """Told to stop: give back what is not begun, let the rest be written at once. Faust waits for its
+        acknowledgements, and the watchdog for Faust."""
+        _log.info("told to stop")
+        watchdog.arm(self._configuration.kafka.stop_s)
+        self.intake.stopping = True
+        self.intake.let_go()
+        self.pipeline.hurry()
+
+    def _revoke(self) -> None:
+        """A rebalance begins (the consumer's thread): what is not begun goes to whoever has the partition next."""
+        self.metrics.rebalances.inc()
+        self.app.loop.call_soon_threadsafe(self.intake.let_go)
+
+    def _watch(self) -> None:
+        """A thread: what stops the pipeline stops the process, also while no message comes."""
+        alive = True
+        while not self._ended.wait(WATCH_S):
+            try:
+                self.pipeline.drain(0.0)
+            except BaseException as error:  # noqa: BLE001 - the supervising loop: nothing more is acknowledged
+                watchdog.fail_stop(error)
+                return
+            alive = self._gauge(alive)
+
+    def _gauge(self, was_alive: bool) -> bool:
+        metrics, progress, verdict = self.metrics, self.pipeline.progress(), self.verdict()
+        metrics.alive.set(verdict.alive)
+        metrics.partitions.set(len(self._pulse.assigned()))
+        metrics.in_flight.set(progress.taken - progress.durable)
+        metrics.in_flight_bytes.set(progress.bytes_in_flight)
+        metrics.cpu.set(progress.cpu_s)
+        writing = self._sink.writing_since
+        metrics.writing.set(0.0 if writing is None else time.monotonic() - writing)
+        if was_alive and not verdict.alive:
+            _log.error("not alive: %s", verdict.words)
+        return verdict.alive
+
+
+def _models(configuration: Configuration, metrics: Metrics, stack: ExitStack) -> tuple[Sequence[Model], Situator]:
+    settings = configuration.models
+    library = default_library(settings.directory)
+    slots = configuration.pipeline.settings().workers
+    models = open_models(chosen_bundles(library, settings.names), slots=slots)
+    situator = Situator.open(library, settings.place, settings.identify, slots=slots)
+    for model in (*models, *situator.models()):
+        stack.callback(model.close)
+    metrics.describe(models)
+    return [Observed(model, metrics) for model in models], situator
+
+
+def _guarded(agent: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Faust would log what an agent raises, and go on with the next message."""
+
+    async def guarded(stream: Any) -> None:
+        try:
+            await agent(stream)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the supervising loop: nothing more is acknowledged
+            watchdog.fail_stop(error)
+
+    return guarded

@@ -1,0 +1,91 @@
+"""`katydid worker` whole: captures in, outcomes in their topic and in the store, offsets after both."""
+
+from __future__ import annotations
+
+import signal
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("faust", reason="needs the kafka extra")
+
+from kafka_workers import StartWorker, message
+from katydid.models.outcome import Outcome, Status
+from katydid.streams.kafka.consuming import record_of
+from katydid.streams.kafka.records import Whence, read_deadletter, read_outcome
+from katydid.streams.store import OutcomeFilter, open_store
+from mock_broker import MockBroker, until
+
+
+def outcomes(broker: MockBroker, count: int) -> dict[str, Outcome]:
+    read = [read_outcome(record_of(found)) for found in broker.read("katydid.outcomes", count)]
+    return {outcome.capture_id: outcome for outcome in read}
+
+
+def get(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_captures_become_outcomes_and_what_cannot_be_read_becomes_a_dead_letter(
+    broker: MockBroker, start: StartWorker, tmp_path: Path
+) -> None:
+    broker.write("katydid.clips", [message(number) for number in range(30)])
+    broker.write("katydid.clips", [message(30, b"this is no sound")])
+    broker.write_raw("katydid.clips", b"junk", b"recorder-0")
+    broker.write_raw("katydid.clips", None, None)
+    broker.write_raw("katydid.health", b'{"sensor_id":"recorder-0","at":1}', b"recorder-0")
+    broker.write("katydid.clips", [message(31)])
+    store = tmp_path / "moor.duckdb"
+    worker = start(sink=f"duckdb://{store}")
+
+    made = outcomes(broker, 32)
+    assert set(made) == {f"{number:032x}" for number in range(32)}
+    assert [each.capture_id for each in made.values() if each.status is Status.REFUSED] == [f"{30:032x}"]
+    until(lambda: broker.settled("katydid.clips") and broker.settled("katydid.health"), "every offset committed")
+
+    letters = {found.value(): read_deadletter(record_of(found)) for found in broker.read("katydid.deadletters", 3)}
+    assert set(letters) == {b"junk", None, b"this is no sound"}
+    assert reason(letters[b"junk"]) == "envelope"
+    assert reason(letters[b"this is no sound"]) == made[f"{30:032x}"].reason == "not_media"
+
+    port = worker.port()
+    assert get(port, "/healthz")[0] == get(port, "/readyz")[0] == 200
+    metrics = get(port, "/metrics")[1]
+    assert 'katydid_captures_total{kind="clip",status="refused"} 1.0' in metrics
+    assert 'katydid_dead_letters_total{reason="envelope"} 2.0' in metrics
+    assert "katydid_health_readings_total 1.0" in metrics
+    assert 'katydid_model_info{engine="placeholder",model="placeholder-1",provider="hash"} 1.0' in metrics
+
+    assert worker.stop() == 0
+    with open_store(store, read_only=True) as kept:
+        assert set(kept.outcomes(OutcomeFilter()).column("capture_id").to_pylist()) == set(made)
+        assert kept.captures_without_outcome() == 0
+
+
+def reason(whence: Whence | None) -> str:
+    assert whence is not None
+    return whence.reason
+
+
+def test_killed_at_any_moment_and_started_again_nothing_is_lost_or_stored_twice(
+    broker: MockBroker, start: StartWorker, tmp_path: Path
+) -> None:
+    broker.write("katydid.clips", [message(number) for number in range(200)])
+    store = tmp_path / "moor.duckdb"
+    first = start(sink=f"duckdb://{store}", more="[pipeline]\ncommit_items = 16")
+    until(lambda: broker.count("katydid.outcomes") >= 16, "the first outcomes")
+    first.stop(signal.SIGKILL)
+    second = start(sink=f"duckdb://{store}")
+    until(lambda: broker.settled("katydid.clips"), "every offset committed")
+    assert second.stop() == 0
+    assert len(outcomes(broker, 200)) == 200
+    with open_store(store, read_only=True) as kept:
+        ids = kept.outcomes(OutcomeFilter()).column("capture_id").to_pylist()
+    assert sorted(ids) == [f"{number:032x}" for number in range(200)]
