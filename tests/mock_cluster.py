@@ -11,11 +11,13 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import confluent_kafka
 import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
+
+from katydid.sensors.envelope import Envelope
 
 PRODUCE = 0
 """Kafka's number of the request."""
@@ -73,6 +75,11 @@ class MockCluster:
             self._cluster, ctypes.c_int16(request), ctypes.c_size_t(len(errors)), array
         )
 
+    def slow(self, milliseconds: int) -> None:
+        """Every answer takes so long."""
+        for broker in self.brokers:
+            assert self._library.rd_kafka_mock_broker_set_rtt(self._cluster, broker, milliseconds) == 0
+
     def down(self) -> None:
         for broker in self.brokers:
             assert self._library.rd_kafka_mock_broker_set_down(self._cluster, broker) == 0
@@ -100,12 +107,18 @@ class MockCluster:
             return found
 
 
+def received_envelope(message: Message) -> Envelope:
+    """A message as the envelope that was sent."""
+    headers = cast(list[tuple[str, bytes]], message.headers() or [])
+    return Envelope(key=message.key() or b"", value=message.value() or b"", headers=tuple(headers))
+
+
 class reading:
     """A consumer without a group's duties."""
 
-    def __init__(self, cluster: MockCluster) -> None:
+    def __init__(self, cluster: MockCluster, group: str = "test") -> None:
         self._consumer = Consumer(
-            {"bootstrap.servers": cluster.bootstrap, "group.id": "test", "enable.auto.commit": False, "log_level": 0}
+            {"bootstrap.servers": cluster.bootstrap, "group.id": group, "enable.auto.commit": False, "log_level": 0}
         )
 
     def __enter__(self) -> Consumer:
