@@ -24,6 +24,7 @@ from katydid.streams.store.influx.connection import Connection
 from katydid.streams.store.influx.hours import hour_lines, hour_of
 from katydid.streams.store.influx.lines import Unwritable
 from katydid.streams.store.influx.patience import Insistence
+from katydid.streams.store.influx.plain import speakable
 from katydid.streams.store.influx.points import Sites, capture_lines, detection_lines
 from katydid.streams.store.influx.writer import Writer
 
@@ -58,7 +59,7 @@ class BatchWriter:
         await self._step([(one, line) for one in batch for line in one.captures])
         good = [one for one in batch if not one.refused]
         await self._step([(one, line) for one in good for line in one.detections])
-        await self._sum_up({(one.outcome.sensor_id, hour_of(one.outcome.captured_at)) for one in good})
+        await self._sum_up({(speakable(one.outcome.sensor_id), hour_of(one.outcome.captured_at)) for one in good})
         return [(one.arrival, one.refused[0]) for one in batch if one.refused]
 
     def _prepared(self, arrival: Arrival, kept: Outcome | None) -> _Prepared:

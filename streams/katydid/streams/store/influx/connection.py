@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from katydid.models.errors import MissingExtra
+from katydid.streams.errors import StoreUnreachable
 from katydid.streams.store.influx.addresses import Address
 from katydid.streams.store.influx.answers import NoAnswer, Refusal
 
@@ -72,23 +74,37 @@ class Connection:
             raise
 
     def run(self, work: Coroutine[object, object, T]) -> T:
-        """Wait for a coroutine on the client's loop; it is cancelled when the waiting is interrupted."""
+        """Wait for a coroutine on the client's loop; it is cancelled when the waiting is interrupted. Raises what it
+        raises, and StoreUnreachable when the connection is closed meanwhile or was before."""
+        if self._loop.is_closed():
+            work.close()
+            raise StoreUnreachable(f"{self.address} was closed")
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
+        except CancelledError as error:
+            raise StoreUnreachable(f"{self.address} was closed meanwhile; nothing of it was acknowledged") from error
         except BaseException:
             future.cancel()
             raise
 
     def call_soon(self, act: Callable[[], object]) -> None:
-        """Have the loop call something, from any thread."""
-        self._loop.call_soon_threadsafe(act)
+        """Have the loop call something, from any thread; nothing where the connection is closed."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(act)
 
     def close(self) -> None:
-        """Let go of server and thread. Closing twice is no error."""
+        """Let go of server and thread; what still runs is cancelled. Closing twice is no error."""
         if not self._loop.is_closed():
-            self.run(self._client.close())
+            self.run(self._let_go())
             self._end_loop()
+
+    async def _let_go(self) -> None:
+        running = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await self._client.close()
 
     def _end_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import msgspec
 
 from katydid.models.outcome import Outcome
+from katydid.streams.store.influx.plain import speakable
 
 PART, WIDE_PART = 30_000, 15_000
 """Characters a field, of ASCII and of other text: at most 60,000 bytes, also where "%" had to be written as "%25"."""
@@ -48,7 +49,7 @@ def _plain(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
+        return speakable(value)
     if isinstance(value, dict):
         return {name: _plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
