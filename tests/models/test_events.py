@@ -58,6 +58,20 @@ def test_new_peaks_are_told_so_that_their_evidence_can_be_kept() -> None:
     assert peaked == [[0], [1], [0]]
 
 
+@given(
+    st_numpy.arrays(np.float64, st.tuples(st.integers(1, 9), st.integers(1, 4)), elements=st.floats(0, 1)), st.data()
+)
+def test_a_second_taken_again_is_one_with_the_same_values(values: NDArray[np.float64], data: st.DataObject) -> None:
+    times = [data.draw(st.integers(1, 3)) for _ in values]
+    hysteresis = Hysteresis(values.shape[1], START, RELEASE)
+    found: list[Event] = []
+    for row, repeated in zip(values, times, strict=True):
+        found += hysteresis.step(row).ended
+        for _ in range(repeated - 1):
+            hysteresis.again()
+    assert found + hysteresis.finish() == events(np.repeat(values, times, axis=0))
+
+
 @given(st_numpy.arrays(np.float64, st.tuples(st.integers(1, 30), st.integers(1, 4)), elements=st.floats(0, 1)))
 def test_all_keys_at_once_equal_each_alone(values: NDArray[np.float64]) -> None:
     found = events(values)

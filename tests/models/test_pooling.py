@@ -31,6 +31,13 @@ def test_windows_that_do_not_overlap_keep_their_scores_exactly() -> None:
     np.testing.assert_array_equal(found[:, 0], [0.8144, 0.8144, 0.8144, 0.2, 0.2])
 
 
+def test_the_seconds_of_one_window_are_told_apart_from_seconds_that_happen_to_be_equal() -> None:
+    seconds = Seconds(Grid(rate=10, samples=20, hop=20), 1, odds=1)
+    rows = np.array([[0.5], [0.5]])
+    values = [value for _, value in (*seconds.add(0, rows), *seconds.finish(40))]
+    assert values[0] is values[1] and values[2] is values[3] and values[1] is not values[2]
+
+
 def test_labels_are_pooled_by_the_mean_of_their_odds() -> None:
     """0.9 and 0.5 are odds of 9 and 1: their mean, 5, is 5/6. The logarithm of that mean is the log-mean-exp of the
     logits."""

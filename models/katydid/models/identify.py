@@ -44,7 +44,7 @@ from katydid.models.outcome import NO_EFFORT, Box, Detection, Effort, Measure, O
 from katydid.models.settings import GateSettings, IdentifySettings
 from katydid.models.sound.level import Levels
 from katydid.models.sound.listening import Heard, Listening
-from katydid.models.sound.windows import Windows, grid_for, resampled
+from katydid.models.sound.windows import Grid, Windows, grid_for, resampled
 from katydid.sensors import audio, images
 from katydid.sensors.capture import Capture, Kind
 from katydid.sensors.errors import RefusedMedia, Undecodable
@@ -163,7 +163,7 @@ def _hear(
     """One bundle, one recording: windows, looks, events."""
     header, sound = reader.header, _sound_input(model)
     grid = grid_for(sound, settings.overlap_s)
-    blocks = levels.through(reader.blocks(max(1, min(header.sample_rate, BLOCK_SAMPLES // header.channels))))
+    blocks = levels.through(reader.blocks(_block_frames(header, grid)))
     windows = Windows(resampled(blocks, header.sample_rate, grid.rate), grid, settings.windows_at_once)
     knowledge = _knowledge(model)
     judge = Judge(knowledge.names, model.bundle.manifest, settings, model.calibrated)
@@ -184,6 +184,13 @@ def _hear(
         for role, seconds in sorted(listening.silent.items())
         if seconds
     ]
+
+
+def _block_frames(header: audio.SoundHeader, grid: Grid) -> int:
+    """How much is decoded at a time: a window, so that windows side by side need not be put together; a second at
+    least."""
+    window = -(-grid.samples * header.sample_rate // grid.rate)
+    return max(1, min(max(window, header.sample_rate), BLOCK_SAMPLES // header.channels))
 
 
 def _found_sound(

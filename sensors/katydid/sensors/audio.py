@@ -304,7 +304,7 @@ def _count(sound: _Forward, encoded: int, limits: Limits) -> int:
 
 
 def _check_finite(block: Samples) -> None:
-    loudest = float(np.abs(block).max())
+    loudest = max(float(block.max()), -float(block.min()))
     if not np.isfinite(loudest):
         raise Undecodable("not_finite", "there are values among the samples that are no numbers (NaN or infinity)")
     if loudest > _LOUDEST:

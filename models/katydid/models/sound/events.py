@@ -58,6 +58,10 @@ class Hysteresis:
         self._peak_second[peaked] = second
         return Step(peaked=peaked, ended=ended)
 
+    def again(self) -> None:
+        """Take the next second with the values of the last one: nothing begins, ends or rises."""
+        self._next += 1
+
     def finish(self) -> list[Event]:
         """End what still goes on, at the last second taken."""
         ended = self._events(np.flatnonzero(self._active), last=self._next - 1)

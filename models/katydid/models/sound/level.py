@@ -66,9 +66,10 @@ class Levels:
             self._sum = np.zeros(len(exact))
             self._squares = np.zeros(len(exact))
         self._sum += exact.sum(axis=1)
-        self._squares += np.einsum("cn,cn->c", exact, exact)
+        self._squares += [channel @ channel for channel in exact]
         self._samples[-1] += exact.size
-        self._clipped[-1] += np.count_nonzero(np.abs(part) >= FULL_SCALE)
+        if part.max() >= FULL_SCALE or part.min() <= -FULL_SCALE:  # Two quick looks spare the slow one.
+            self._clipped[-1] += np.count_nonzero(np.abs(part) >= FULL_SCALE)
         frames = self._samples[-1] / len(exact)
         self._energy[-1] = max(0.0, float((self._squares - self._sum**2 / frames).sum()))
         self._frames += exact.shape[1]

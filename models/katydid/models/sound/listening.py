@@ -39,13 +39,17 @@ class Listening:
         self._events = Hysteresis(judge.keys, judge.report, judge.release)
         self._answers: dict[int, Answer] = {}
         self._heard: list[Heard] = []
+        self._last: NDArray[np.float64] | None = None
+        self._won = Role.TAXON
         self.silent: Counter[Role] = Counter()
         """Exclusive classes: seconds that noise, background or unknown won."""
 
     def hear(self, first: int, scores: NDArray[np.float32], distances: NDArray[np.float64] | None) -> None:
         """Take windows first, first + 1, …: scores [n, classes], distance to the nearest neighbour [n] or None."""
-        column = np.zeros(len(scores)) if distances is None else distances
-        for _, values in self._seconds.add(first, np.column_stack([scores, column])):
+        rows = np.empty((len(scores), self._classes + 1))
+        rows[:, :-1] = scores
+        rows[:, -1] = 0.0 if distances is None else distances
+        for _, values in self._seconds.add(first, rows):
             self._second(values, far=distances is not None)
 
     def finish(self, total: int, *, far: bool) -> list[Heard]:
@@ -58,7 +62,15 @@ class Listening:
     def _second(self, values: NDArray[np.float64] | None, *, far: bool) -> None:
         if values is None:  # no window was there to claim anything
             self._end(self._events.step(np.full(self._judge.keys, NO_CLAIM)).ended)
-            return
+        elif values is self._last:  # the same window's next second
+            self._events.again()
+        else:
+            self._weigh(values, far=far)
+        self._last = values
+        if self._judge.exclusive and values is not None:
+            self.silent[self._won] += self._won is not Role.TAXON
+
+    def _weigh(self, values: NDArray[np.float64], *, far: bool) -> None:
         scores, distance = values[: self._classes], float(values[self._classes]) if far else None
         probabilities = self._judge.probabilities(scores)
         step = self._events.step(self._judge.claims(scores, probabilities))
@@ -66,8 +78,7 @@ class Listening:
         for key in map(int, step.peaked):
             self._answers[key] = self._judge.answer(key, scores, probabilities, distance)
         if self._judge.exclusive:
-            _, role = self._judge.winner(scores, probabilities)
-            self.silent[role] += role is not Role.TAXON
+            _, self._won = self._judge.winner(scores, probabilities)
 
     def _end(self, events: list[Event]) -> None:
         for event in events:

@@ -29,6 +29,8 @@ Values = NDArray[np.float64]
 _CLOSEST_TO_ONE = 1.0 - 1e-7
 """Odds are taken of at most this: float32 scores reach 1."""
 
+_NOTHING: Values = np.zeros(0)
+
 
 class Seconds:
     """Pools rows of window values into rows of second values.
@@ -42,14 +44,15 @@ class Seconds:
         self._width = width
         self._odds = odds
         self._first = 0
-        self._sums: list[Values] = []
+        self._rows: list[Values] = []
+        """Of each open second: the values of its window, or where there are several the sum of their linear ones."""
         self._counts: list[int] = []
-        self._only: list[Values] = []
 
     def add(self, first: int, rows: NDArray[np.floating]) -> Iterator[tuple[int, Values | None]]:
         """Take windows first, first + 1, … in order (`rows` [n, width]); yield each second that no later window
-        covers, as (second, values [width]); None where no window covered it at all."""
-        for k, row in enumerate(rows.astype(np.float64), start=first):
+        covers, as (second, values [width]); None where no window covered it at all. Seconds that one window alone
+        covers get one and the same array."""
+        for k, row in enumerate(rows.astype(np.float64, copy=False), start=first):
             yield from self._closed_before(self._covered(k)[0])
             self._put(k, row)
 
@@ -67,33 +70,42 @@ class Seconds:
         return first, max(end // rate + (end % rate >= need), first + 1)
 
     def _put(self, k: int, row: Values) -> None:
-        linear = row.copy()
-        odds = np.minimum(linear[: self._odds], _CLOSEST_TO_ONE)
-        linear[: self._odds] = odds / (1.0 - odds)
         first, end = self._covered(k)
+        linear = None
         for second in range(first, end):
             at = second - self._first
             self._grow(at)
             self._counts[at] += 1
-            self._sums[at] += linear
-            self._only[at] = row
+            if self._counts[at] == 1:  # Its odds are taken where a second window comes.
+                self._rows[at] = row
+                continue
+            if self._counts[at] == 2:
+                self._rows[at] = self._linear(self._rows[at])
+            linear = self._linear(row) if linear is None else linear
+            self._rows[at] += linear
+
+    def _linear(self, row: Values) -> Values:
+        """What may be added up: odds of the independent labels, the others as they are."""
+        linear = row.copy()
+        odds = np.minimum(linear[: self._odds], _CLOSEST_TO_ONE)
+        linear[: self._odds] = odds / (1.0 - odds)
+        return linear
 
     def _grow(self, at: int) -> None:
-        while len(self._sums) <= at:
-            self._sums.append(np.zeros(self._width))
+        while len(self._rows) <= at:
+            self._rows.append(_NOTHING)
             self._counts.append(0)
-            self._only.append(self._sums[-1])
 
     def _closed_before(self, second: int) -> Iterator[tuple[int, Values | None]]:
         while self._first < second:
             self._grow(0)
-            total, count, only = self._sums.pop(0), self._counts.pop(0), self._only.pop(0)
+            row, count = self._rows.pop(0), self._counts.pop(0)
             closed = self._first
             self._first += 1
             if count == 0:
                 yield closed, None
             else:
-                yield closed, only if count == 1 else self._mean(total, count)
+                yield closed, row if count == 1 else self._mean(row, count)
 
     def _mean(self, total: Values, count: int) -> Values:
         mean = total / count
