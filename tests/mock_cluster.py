@@ -75,11 +75,6 @@ class MockCluster:
             self._cluster, ctypes.c_int16(request), ctypes.c_size_t(len(errors)), array
         )
 
-    def slow(self, milliseconds: int) -> None:
-        """Every answer takes so long."""
-        for broker in self.brokers:
-            assert self._library.rd_kafka_mock_broker_set_rtt(self._cluster, broker, milliseconds) == 0
-
     def down(self) -> None:
         for broker in self.brokers:
             assert self._library.rd_kafka_mock_broker_set_down(self._cluster, broker) == 0

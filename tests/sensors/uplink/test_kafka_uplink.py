@@ -14,11 +14,10 @@ from confluent_kafka import KafkaError
 
 from katydid.sensors import envelope
 from katydid.sensors.capture import Capture, Clock, ClockSource, Kind
-from katydid.sensors.envelope import Envelope
 from katydid.sensors.errors import EnvelopeError, UplinkError
 from katydid.sensors.uplink import refusals
 from katydid.sensors.uplink.kafka import KafkaUplink, KafkaUplinkSettings
-from mock_cluster import PRODUCE, MockCluster, cluster
+from mock_cluster import PRODUCE, MockCluster, cluster, received_envelope
 
 __all__ = ["cluster"]
 
@@ -61,16 +60,7 @@ def sent(uplink: KafkaUplink, captures: list[Capture]) -> list[str]:
 
 
 def received(cluster: MockCluster, topic: str) -> list[Capture]:
-    return [
-        envelope.unpack(
-            Envelope(
-                key=message.key() or b"",
-                value=message.value() or b"",
-                headers=tuple((name, value) for name, value in message.headers() or ()),  # type: ignore[misc]
-            )
-        )
-        for message in cluster.messages(topic)
-    ]
+    return [envelope.unpack(received_envelope(message)) for message in cluster.messages(topic)]
 
 
 def test_captures_arrive_as_they_were_sent_each_kind_on_its_topic(cluster: MockCluster, uplink: KafkaUplink) -> None:

@@ -1,0 +1,156 @@
+"""`katydid push`: what it says, its exit codes, and that a kill in the middle loses nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("confluent_kafka", reason="needs the kafka extra")
+
+from hostile_files import encoded, photo
+from katydid.sensors import envelope
+from katydid.streams.cli import run_command
+from mock_cluster import MockCluster, cluster, received_envelope
+
+__all__ = ["cluster"]
+
+FILES = 300
+KILLED = """
+import os, signal
+from katydid.sensors.uplink.kafka import KafkaUplink
+from katydid.sensors.uplink.journal import PushJournal
+from katydid.streams.cli import main
+kind, name = {{"KafkaUplink": KafkaUplink, "PushJournal": PushJournal}}["{at}".split(".")[0]], "{at}".split(".")[1]
+whole, calls = getattr(kind, name), []
+def killed(*words):
+    calls.append(name)
+    if len(calls) == {number}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return whole(*words)
+setattr(kind, name, killed)
+main()
+"""
+_DEADLINE_S = 60.0
+
+
+@pytest.fixture
+def card(tmp_path: Path) -> Path:
+    folder = tmp_path / "card"
+    folder.mkdir()
+    for number in range(4):
+        (folder / f"IMG_{number}.jpg").write_bytes(encoded(photo(96 + number), "JPEG"))
+    return folder
+
+
+def url(cluster: MockCluster) -> str:
+    return f"kafka://{cluster.bootstrap}/"
+
+
+def test_a_push_says_what_arrived_and_a_second_that_nothing_is_new(
+    card: Path, cluster: MockCluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["push", str(card), "--to", url(cluster), "--timezone", "UTC"]) == 0
+    assert capsys.readouterr().out.startswith("4 captures acknowledged, ")
+    assert cluster.count("katydid.frames") == 4
+    assert run_command(["push", str(card), "--to", url(cluster)]) == 0
+    assert capsys.readouterr().out == f"Nothing new in {card}.\n"
+    assert (card.with_name("card.katydid") / "pushed.sqlite").is_file()
+
+
+def test_the_configuration_names_brokers_and_topics_and_later_runs_keep_the_sensor(
+    card: Path, cluster: MockCluster, tmp_path: Path
+) -> None:
+    cluster.create_topic("station.pictures")
+    servers = ", ".join(f'"{server}"' for server in cluster.servers)
+    config = tmp_path / "katydid.toml"
+    config.write_text(f'[kafka]\nservers = [{servers}]\n[topics]\nframes = "station.pictures"\n', encoding="utf-8")
+    assert run_command(["push", str(card), "--config", str(config), "--sensor", "ridge", "--quiet"]) == 0
+    (card / "late.jpg").write_bytes(encoded(photo(130), "JPEG"))
+    assert run_command(["push", str(card), "--config", str(config), "--quiet"]) == 0
+    assert {message.key() for message in cluster.messages("station.pictures")} == {b"ridge"}
+    assert cluster.count("station.pictures") == 5
+
+
+def test_a_simulated_night_can_be_pushed(cluster: MockCluster, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["push", "simulated:seed=2,hours=0.05", "--to", url(cluster)]) == 0
+    assert cluster.count("katydid.frames") + cluster.count("katydid.clips") == 3
+    assert capsys.readouterr().out.startswith("3 captures acknowledged")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["nowhere", "--to", "kafka://127.0.0.1:1/"], 3, "there is no folder nowhere"),
+        ([".", "--to", "127.0.0.1:9092"], 2, "kafka://HOST:PORT/"),
+        ([".", "--to", "kafka://host/"], 2, "kafka://HOST:PORT/"),
+        ([".", "--to", "kafka://me:secret@host:9092/"], 2, "kafka://HOST:PORT/"),
+        ([".", "--lat", "5"], 2, "--lat and --lon"),
+        (["simulated:hours=90"], 2, "simulated:seed=1,hours=2"),
+        (["simulated:", "--follow"], 2, "--follow is for folders"),
+        (["simulated:", "--media-store", "/mnt/media"], 2, "file:///mnt/media"),
+        (["simulated:", "--config", "missing.toml"], 2, "missing.toml"),
+    ],
+)
+def test_wrong_words_have_their_exit_code_and_say_what_is_right(
+    words: list[str],
+    code: int,
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_command(["push", *words]) == code
+    assert says in " ".join(capsys.readouterr().err.split())
+
+
+def test_something_left_out_is_exit_code_7(
+    card: Path, cluster: MockCluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (card / "long.wav").write_bytes(b"RIFF" + (9 << 20).to_bytes(4, "little") + b"WAVEfmt " + bytes(9 << 20))
+    assert run_command(["push", str(card), "--to", url(cluster)]) == 7
+    shown = capsys.readouterr()
+    assert "long.wav was not sent: 9 MiB are over the 8 MiB" in shown.err and "1 capture left out" in shown.out
+
+
+def many(folder: Path) -> None:
+    """300 frames of seven sensors, 12 KB each: a few round trips at 1 MiB in flight, and the mock keeps them all."""
+    jpeg = encoded(photo(64, 48), "JPEG").ljust(12_000, b"\0")
+    for number in range(FILES):
+        path = folder / f"sensor{number % 7}" / f"IMG_{number:04}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(jpeg + number.to_bytes(4, "big"))  # Behind the picture's end: another digest.
+
+
+def killed(cluster: MockCluster, folder: Path, at: str, number: int) -> int:
+    """A push that is killed at the `number`th call of a method, as kill -9 does; its exit code."""
+    program = KILLED.format(at=at, number=number)
+    words = ["push", str(folder), "--to", url(cluster), "--timezone", "UTC", "--in-flight", "1"]
+    ended = subprocess.run([sys.executable, "-c", program, *words], stdout=subprocess.DEVNULL, timeout=_DEADLINE_S)
+    return ended.returncode
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kill -9 is a signal of Unix")
+def test_killed_again_and_again_every_capture_arrives_and_none_is_lost(tmp_path: Path, cluster: MockCluster) -> None:
+    """Before and after the broker has it, before and after that is noted."""
+    folder = tmp_path / "card"
+    folder.mkdir()
+    many(folder)
+    kills = [
+        ("KafkaUplink.send", 40), ("PushJournal.acknowledge", 1), ("PushJournal.acknowledge", 60),
+        ("PushJournal.flush", 1), ("KafkaUplink.close", 1),
+    ]  # fmt: skip
+    assert [killed(cluster, folder, *kill) for kill in kills] == [-9] * len(kills)
+    before = cluster.count("katydid.frames")
+    assert run_command(["push", str(folder), "--to", url(cluster), "--quiet"]) == 0
+    captures = [envelope.unpack(received_envelope(each)) for each in cluster.messages("katydid.frames")]
+    assert {each.file for each in captures} == {f"sensor{number % 7}/IMG_{number:04}.jpg" for number in range(FILES)}
+    assert len({each.capture_id for each in captures}) == FILES
+    assert before > FILES, "the kills left nothing to be sent again: they did not hit"
+    print(f"{len(kills)} kills: {len(captures) - FILES} of {FILES} sent again, 0 lost")
+    assert run_command(["push", str(folder), "--to", url(cluster), "--quiet"]) == 0
+    assert cluster.count("katydid.frames") == len(captures)
