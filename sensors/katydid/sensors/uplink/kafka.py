@@ -36,7 +36,9 @@ from katydid.sensors.uplink import refusals
 MESSAGE_BYTES = 12 * MIB
 """Largest message, end to end; media travel inline up to 8 MiB."""
 _POLL_S = 0.1
-_LOOK_S = 5.0
+_LOOK_S = 2.0
+_DOUBT_S = 5.0
+"""A log-in that is refused for so long will not come right: a user who was just made is refused for a moment too."""
 _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())  # librdkafka says much while a broker is away; who wants it adds a handler.
 
@@ -84,6 +86,8 @@ class KafkaUplink:
         self.trouble = ""
         """What librdkafka met last and goes on trying about; "" when something was acknowledged since."""
         self._refused: UplinkError | None = None
+        self._doubt: tuple[float, UplinkError] | None = None
+        """Since when the connection is refused, and why; None when it works."""
         self._topics: set[str] = set()
         self._producer = Producer(_configuration(settings) | {"error_cb": self._on_error}, logger=_log)
 
@@ -95,12 +99,16 @@ class KafkaUplink:
         began = time.monotonic()
         while True:
             try:
-                return self._producer.list_topics(timeout=_LOOK_S).cluster_id or ""
+                cluster = self._producer.list_topics(timeout=_LOOK_S).cluster_id or ""
             except KafkaException as exc:
                 self.poll(_POLL_S)
                 self.trouble = self.trouble or refusals.advice(_error_of(exc))
                 if waiting(time.monotonic() - began, self.trouble):
                     raise UplinkError(f"{self.settings.bootstrap} cannot be reached: {self.trouble}") from exc
+            else:
+                self._producer.poll(0.0)  # What went wrong before is told here, and is past.
+                self._works()
+                return cluster
 
     def send(self, capture: Capture, acknowledged: Callable[[], None]) -> None:
         """Hand a capture to the producer; `acknowledged` is called when all replicas have it.
@@ -124,6 +132,8 @@ class KafkaUplink:
         self._producer.poll(seconds)
         if self._refused is not None:
             raise self._refused
+        if self._doubt is not None and time.monotonic() - self._doubt[0] >= _DOUBT_S:
+            raise self._doubt[1]
 
     def close(self, seconds: float) -> None:
         """Wait at most so long for what is in flight, give up the rest, and take in what was acknowledged."""
@@ -174,7 +184,7 @@ class KafkaUplink:
             if error is None:
                 self.acknowledged += 1
                 self.acknowledged_bytes += size
-                self.trouble = ""
+                self._works()
                 acknowledged()
             elif error.code() not in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT):
                 topic = self.settings.topic(capture.kind)
@@ -185,8 +195,15 @@ class KafkaUplink:
 
     def _on_error(self, error: KafkaError) -> None:
         refusal = refusals.of_connection(error, user=self.settings.user, servers=self.settings.bootstrap)
-        self._refused = self._refused or refusal
+        if error.fatal():
+            self._refused = self._refused or refusal
+        elif refusal is not None and self._doubt is None:
+            self._doubt = (time.monotonic(), refusal)
         self.trouble = refusals.advice(error)
+
+    def _works(self) -> None:
+        self.trouble = ""
+        self._doubt = None
 
 
 def _nothing() -> None:
