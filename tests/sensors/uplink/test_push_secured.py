@@ -35,7 +35,7 @@ from servers.certificates import Authority
 from servers.kafka import KafkaServer
 
 PASSWORD = "a password of this test"
-_CALL_S = 30.0
+_CALL_S = 120.0
 
 
 class Device:
