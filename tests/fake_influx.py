@@ -15,15 +15,15 @@ import asyncio
 import gzip
 import math
 import re
+import sqlite3
 import threading
 import uuid
 import zlib
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
-import duckdb
 from aiohttp import web
 
 Fields = dict[str, object]
@@ -180,7 +180,7 @@ def running_fake() -> Iterator[FakeInflux]:
     async def start() -> web.AppRunner:
         app = web.Application(client_max_size=2**30)
         app.router.add_route("*", "/{path:.*}", fake.handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, auto_decompress=False)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
@@ -231,9 +231,9 @@ def _store(bucket: Bucket, measurement: str, tags: dict[str, str], fields: Field
             return "points beyond retention policy"
     shard = at // (bucket.shard_group_s * 10**9)
     for name, value in fields.items():
-        there = bucket.types.setdefault((shard, measurement, name), type(value))
-        if there is not type(value):
+        if bucket.types.get((shard, measurement, name), type(value)) is not type(value):
             return f'field type conflict: input field "{name}" on measurement "{measurement}"'
+    bucket.types |= {(shard, measurement, name): type(value) for name, value in fields.items()}
     key = (tuple(sorted(tags.items())), at)
     bucket.points.setdefault(measurement, {}).setdefault(key, {}).update(fields)
     return ""
@@ -330,7 +330,7 @@ _SELECT = re.compile(
     r"(?P<order> ORDER BY time(?: DESC)?)?(?P<limit> LIMIT \d+)?"
 )
 _KINDS = {str: "string", float: "float", int: "integer", bool: "boolean"}
-_COLUMN = {str: "VARCHAR", float: "DOUBLE", int: "BIGINT", bool: "BOOLEAN"}
+_COLUMN = {str: "TEXT", float: "REAL", int: "INTEGER", bool: "INTEGER"}
 
 
 def answers(bucket: Bucket, query: str) -> Iterator[dict[str, object]]:
@@ -369,7 +369,7 @@ def _selected(
     if found["by"]:
         query = f'SELECT "{found["by"]}", {columns} FROM rows WHERE {found["where"]} GROUP BY "{found["by"]}"'
     query += (found["order"] or "") + (found["limit"] or "")
-    with duckdb.connect(":memory:") as connection:
+    with closing(sqlite3.connect(":memory:")) as connection:
         _make_table(bucket, found["name"], points, connection)
         cursor = connection.execute(query, literals)
         names = [each[0] for each in cursor.description or []]
@@ -377,16 +377,15 @@ def _selected(
     if not found["by"] and rows:
         yield {"name": found["name"], "columns": names, "values": rows}
     for by, *values in rows if found["by"] else []:
-        numbers = [int(value) if isinstance(value, int) else value for value in values]
         tags = {found["by"]: by}
-        yield {"name": found["name"], "tags": tags, "columns": ["time", *names[1:]], "values": [[0, *numbers]]}
+        yield {"name": found["name"], "tags": tags, "columns": ["time", *names[1:]], "values": [[0, *values]]}
 
 
-def _make_table(bucket: Bucket, name: str, points: dict[Key, Fields], connection: duckdb.DuckDBPyConnection) -> None:
+def _make_table(bucket: Bucket, name: str, points: dict[Key, Fields], connection: sqlite3.Connection) -> None:
     kinds = {each: _COLUMN[kind] for (_, measurement, each), kind in bucket.types.items() if measurement == name}
     tags = sorted({tag for key in points for tag, _ in key[0]} | {"sensor", "site", "model", "taxon"} - set(kinds))
-    declared = [f'"{tag}" VARCHAR' for tag in tags] + [f'"{each}" {kind}' for each, kind in kinds.items()]
-    connection.execute(f"CREATE TABLE rows (time BIGINT, {', '.join(declared)})")
+    declared = [f'"{tag}" TEXT' for tag in tags] + [f'"{each}" {kind}' for each, kind in kinds.items()]
+    connection.execute(f"CREATE TABLE rows (time INTEGER, {', '.join(declared)})")
     made = [
         [at, *(dict(key).get(tag) for tag in tags), *(fields.get(each) for each in kinds)]
         for (key, at), fields in points.items()

@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import pytest
 
 from fake_influx import FakeInflux, running_fake
-from katydid.streams.store.influx import InfluxStore, Patience, open_influx
-
-HURRY = Patience(first_s=0.001, longest_s=0.002, same_bytes=4, total_s=20.0)
-"""For tests: pauses of a millisecond."""
-
-
-class Server(Protocol):
-    """What both have."""
-
-    @property
-    def url(self) -> str: ...
-    @property
-    def org(self) -> str: ...
-    @property
-    def token(self) -> str: ...
-    def new_bucket(self) -> str: ...
+from influx_servers import HURRY, Server, url_of
+from katydid.streams.store.influx import InfluxStore, open_influx
 
 
 @pytest.fixture(scope="session")
@@ -58,8 +43,3 @@ def store(server: Server, bucket: str) -> Iterator[InfluxStore]:
     """An empty store."""
     with open_influx(url_of(server, bucket), token=server.token, patience=HURRY) as opened:
         yield opened
-
-
-def url_of(server: Server, bucket: str) -> str:
-    """The store's URL."""
-    return f"influx+{server.url}/{server.org}/{bucket}"

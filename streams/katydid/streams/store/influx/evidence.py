@@ -30,7 +30,7 @@ _decoder = msgspec.json.Decoder(Outcome, strict=False)
 
 
 def evidence_of(outcome: Outcome) -> list[str]:
-    """The JSON of an outcome in parts that a field can hold."""
+    """The JSON of an outcome in parts that a field can hold. Raises OverflowError for a number over 64 bits."""
     try:
         whole = _NOT_FINITE.search(_packed.encode(outcome)) is None
         text = _json.encode(outcome if whole else _plain(msgspec.to_builtins(outcome))).decode()

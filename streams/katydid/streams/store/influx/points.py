@@ -7,7 +7,7 @@ from collections.abc import Callable
 from katydid.models.outcome import Detection, Outcome, Status
 from katydid.sensors.capture import Health
 from katydid.streams.store.influx.evidence import evidence_of
-from katydid.streams.store.influx.lines import Encoder
+from katydid.streams.store.influx.lines import Encoder, Unwritable
 from katydid.streams.store.influx.schema import CAPTURE, DETECTION, IDENTITY, SENSOR_HEALTH
 from katydid.streams.store.influx.timestamps import identity_time, point_time
 
@@ -24,7 +24,10 @@ def capture_time(outcome: Outcome) -> int:
 
 def capture_lines(outcome: Outcome, site: Sites) -> list[bytes]:
     """The point that holds the outcome, and the one that says where it lies. Raises Unwritable."""
-    evidence, at = evidence_of(outcome), capture_time(outcome)
+    try:
+        evidence, at = evidence_of(outcome), capture_time(outcome)
+    except OverflowError as error:
+        raise Unwritable("a whole number of the outcome does not fit into 64 bits") from error
     fields = (
         outcome.capture_id,
         outcome.captured_at,

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from katydid.streams.store.influx.answers import Refusal
 from katydid.streams.store.influx.patience import Insistence
 
-LINES, BYTES = 5_000, 4 * 2**20
-"""Most in one request."""
+LINES, BYTES = 5_000, 2**20
+"""Most in one request. The client's HTTP library copies larger bodies in one piece, and warns of it."""
 IN_FLIGHT = 4
 """Requests at a time."""
 
