@@ -98,3 +98,21 @@ def _until_the_end(consumer: Consumer, bounds: dict[int, tuple[int, int]]) -> It
 
 def _bytes(data: str | bytes | None) -> bytes | None:
     return data.encode() if isinstance(data, str) else data
+
+
+def message_at(configuration: Configuration, topic: str, partition: int, offset: int) -> Message | None:
+    """The message at one place; None where retention has dropped it. Raises BrokerAway."""
+    consumer = reader(configuration, f"{configuration.kafka.group}.reading")
+    try:
+        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ANSWER_S)
+        if not low <= offset < high:
+            return None
+        consumer.assign([TopicPartition(topic, partition, offset)])
+        found = consumer.poll(ANSWER_S)
+        if found is None:
+            raise BrokerAway(f"no message came from {topic} for {ANSWER_S:g} s")
+        return record_of(found) if found.error() is None and found.offset() == offset else None
+    except KafkaException as error:
+        raise BrokerAway(f"{topic} cannot be read: {error.args[0]}") from error
+    finally:
+        consumer.close()
