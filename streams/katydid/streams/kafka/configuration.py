@@ -90,6 +90,10 @@ class TopicSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         """The topic that captures of a kind travel on."""
         return self.frames if kind is Kind.FRAME else self.clips
 
+    def inputs(self) -> tuple[str, ...]:
+        """What a worker reads."""
+        return (self.frames, self.clips, self.health)
+
     def all(self) -> tuple[str, ...]:
         """All five names."""
         return (self.frames, self.clips, self.health, self.outcomes, self.deadletters)

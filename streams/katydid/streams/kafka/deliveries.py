@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 Lane = tuple[str, int]
@@ -74,6 +75,7 @@ class Deliveries:
                 del self._lanes[gone.lane]
 
     def waiting(self) -> Iterator[Delivery]:
-        """The oldest message of each partition that has any."""
-        for lane in self._lanes.values():
-            yield lane[0]
+        """The oldest message of each partition that has any. Any thread may ask: it looks at a copy."""
+        for lane in list(self._lanes.values()):
+            with suppress(IndexError):  # Emptied meanwhile.
+                yield lane[0]

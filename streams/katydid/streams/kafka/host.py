@@ -186,11 +186,21 @@ class Host:
         metrics.in_flight.set(progress.taken - progress.durable)
         metrics.in_flight_bytes.set(progress.bytes_in_flight)
         metrics.cpu.set(progress.cpu_s)
+        self._gauge_oldest()
         writing = self._sink.writing_since
         metrics.writing.set(0.0 if writing is None else time.monotonic() - writing)
         if was_alive and not verdict.alive:
             _log.error("not alive: %s", verdict.words)
         return verdict.alive
+
+    def _gauge_oldest(self) -> None:
+        oldest = dict.fromkeys(self._configuration.topics.inputs(), 0.0)
+        now = time.time()
+        for delivery in self.intake.deliveries.waiting():
+            topic = delivery.lane[0]
+            oldest[topic] = max(oldest.get(topic, 0.0), now - delivery.at_ms / 1000)
+        for topic, age in oldest.items():
+            self.metrics.oldest.labels(topic).set(age)
 
 
 def _models(configuration: Configuration, metrics: Metrics, stack: ExitStack) -> tuple[Sequence[Model], Situator]:
