@@ -219,6 +219,13 @@ def test_equal_alternatives_come_in_the_order_of_the_labels() -> None:
     assert [a.taxon.name for a in answer.alternatives] == ["Platypleura plumosa", "Brevisiana sp10"]
 
 
+def test_background_takes_no_alternative_its_place() -> None:
+    two = IdentifySettings(alternatives=2)
+    reading = judge(DAWN, Activation.SIGMOID, settings=two).reading(np.array([0.9, 0.05, 0.04, 0.03, 0.6]), None)
+    (great_tit,) = reading.answers
+    assert [a.taxon.name for a in great_tit.alternatives] == ["Turdus merula", "Engine"]
+
+
 def test_a_report_threshold_of_zero_still_gives_one_answer_where_classes_exclude() -> None:
     everything = IdentifySettings(min_probability=0.0)
     reading = judge(SONGS, Activation.SOFTMAX, settings=everything).reading(

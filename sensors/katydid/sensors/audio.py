@@ -60,6 +60,7 @@ class SoundReader:
         self._sound = sound
         self._wav = wav
         self._fresh = True
+        self._integers = header.subtype.startswith("PCM_")
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +89,8 @@ class SoundReader:
                 self._ended_early(left)
                 return
             left -= len(block)
-            _check_finite(block)
+            if not self._integers:
+                _check_finite(block)
             yield np.ascontiguousarray(block.T)
 
     def _rewind(self) -> None:

@@ -83,6 +83,7 @@ class Names:
 
     def __init__(self, manifest: BundleManifest, labels: Sequence[Label]) -> None:
         self.labels = tuple(labels)
+        self.taxa = tuple(map(taxon_of, labels))
         self.exclusive = _exclusive(manifest)
         self.lineage = Lineage(labels, exclusive=self.exclusive)
         self.groups, self.group_of = _groups(self.labels, self.lineage)
@@ -205,7 +206,7 @@ class Judge:
         score = float(scores[leaf])
         probability = None if probabilities is None else float(probabilities[leaf])
         return Answer(
-            taxon=taxon_of(label),
+            taxon=self.names.taxa[leaf],
             score=score,
             probability=probability,
             lineage=self._lineage(leaf, scores, probabilities),
@@ -248,15 +249,13 @@ class Judge:
     def _alternatives(self, named: int | None, scores: Scores, probabilities: Scores | None) -> tuple[Alternative, ...]:
         """The best classes but the one that was named, and but background."""
         confidence = scores if probabilities is None else probabilities
-        wanted = min(self._settings.alternatives + 1, len(confidence))
-        # Ties go to the lower index on every machine: argpartition alone would leave them to chance.
-        floor = np.partition(confidence, len(confidence) - wanted)[len(confidence) - wanted]
-        best = np.flatnonzero(confidence >= max(floor, FAINT))
+        best = np.flatnonzero(confidence >= FAINT)
+        # Ties go to the lower index on every machine.
         best = best[np.argsort(-confidence[best], kind="stable")]
         others = [int(index) for index in best if index != named and self.names.heard[index]]
         return tuple(
             Alternative(
-                taxon=taxon_of(self.names.labels[index]),
+                taxon=self.names.taxa[index],
                 score=float(scores[index]),
                 probability=None if probabilities is None else float(probabilities[index]),
             )
