@@ -69,7 +69,7 @@ def test_the_order_and_the_batches_of_writing_do_not_show(store: KeptStore, make
     arrivals = night(make)
     store.write(arrivals)
     whole = store.content_hash()
-    with open_store(None) as other:  # of whatever kind the store is: a hash speaks of what is held, not of where
+    with open_store(None) as other:  # A hash speaks of what is held, not of what holds it.
         for arrival in reversed(arrivals):
             other.write([arrival])
         assert other.content_hash() == whole

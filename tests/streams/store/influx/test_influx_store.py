@@ -56,6 +56,19 @@ def test_a_capture_that_is_written_three_times_leaves_the_same_points(
     assert everything() == once
 
 
+def test_the_order_and_the_batches_of_writing_do_not_show(
+    store: InfluxStore, server: Server, bucket: str, make: Make
+) -> None:
+    night = [make(n, taxa=("Parus major",), confidences=(0.1 + n / 300,), at_s=n * 300) for n in range(24)]
+    with open_influx(url_of(server, server.new_bucket()), token=server.token) as other:
+        store.write(night)
+        for arrival in reversed(night):
+            other.write([arrival])
+        assert other.content_hash() == store.content_hash()
+        assert other.activity(Window(), By.HOUR) == store.activity(Window(), By.HOUR)
+        assert other.sensors() == store.sensors()
+
+
 def test_the_first_outcome_of_a_capture_stays_and_a_later_one_mixes_nothing_into_it(
     store: InfluxStore, server: Server, bucket: str, make: Make
 ) -> None:
