@@ -92,6 +92,8 @@ LOW = BranchTensors(window=129, mel=166, exponent=165, hop=130, unit=151, shape=
 HIGH = BranchTensors(window=126, mel=168, exponent=167, hop=127, unit=157, shape=(BANDS, 513))
 SPECTROGRAM = 263
 """[N, 96, 511, 2], what the network begins with."""
+ONE_BY_ONE = 370
+"""[N, 12, 32, 72]: up to here windows run one by one. These layers have 1 MB of weights and pictures of up to 3 MB."""
 EMBEDDING = 545
 """[N, 1024]."""
 LOGITS = 546
@@ -137,6 +139,7 @@ def add_birdnet(
         source,
         start=Start(SPECTROGRAM, (-1, BANDS, 511, 2)),
         outputs={"embedding": EMBEDDING, "logits": LOGITS},
+        one_by_one=ONE_BY_ONE,
         name="birdnet-2.4",
     )
     manifest = classifier_manifest(source, precision)

@@ -129,3 +129,15 @@ def test_another_graph_than_birdnets_is_refused(birdnet: Bundle) -> None:
 def test_an_unknown_precision_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="'half'"):
         adding_birdnet.add_birdnet(tmp_path, precision="half", accept=lambda terms: True)
+
+
+def test_the_network_s_first_layers_run_window_by_window_in_whole_blocks(birdnet: Bundle) -> None:
+    import onnx
+
+    first, *others = onnx.load_from_string(birdnet.read("birdnet.onnx")).graph.node
+    assert first.op_type == "Scan"
+    body = first.attribute[0].g
+    filters = {constant.name: tuple(constant.dims) for constant in body.initializer}
+    convolutions = [filters[node.input[1]] for node in body.node if node.op_type == "Conv"]
+    assert convolutions[:2] == [(32, 2, 4, 8), (24, 64, 1, 1)]
+    assert "Scan" not in {node.op_type for node in others}

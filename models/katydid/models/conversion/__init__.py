@@ -4,7 +4,8 @@
 
 Float graphs only, one input, the batch left open. `start` cuts off what comes before a tensor, so that a front end can
 stay outside. The same file always gives the same bytes. `tflite_graph.py` reads, `operators.py` translates one
-operator at a time, `onnx_graph.py` collects and writes.
+operator at a time, `onnx_graph.py` collects, `widening.py` and `one_by_one.py` make the graph quicker without another
+answer, `writing.py` writes.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from collections.abc import Mapping
 from katydid.models.conversion.onnx_graph import BATCH, OnnxGraph, Value
 from katydid.models.conversion.operators import OPERATORS
 from katydid.models.conversion.tflite_graph import Operator, TfliteGraph, read_tflite
+from katydid.models.conversion.widening import widened
+from katydid.models.conversion.writing import serialise
 from katydid.models.errors import ConversionError
 
 __all__ = ["Start", "TfliteGraph", "read_tflite", "to_onnx"]
@@ -36,6 +39,7 @@ def to_onnx(
     *,
     outputs: Mapping[str, int] | None = None,
     start: Start | None = None,
+    one_by_one: int | None = None,
     name: str = "converted",
 ) -> bytes:
     """Convert a float TFLite graph to ONNX, opset 17.
@@ -44,6 +48,7 @@ def to_onnx(
         model: the file, or what `read_tflite` made of it.
         outputs: name → tensor; None: the file's own outputs as "output", "output_1", ...
         start: None: the file's own input, with its first axis as the batch.
+        one_by_one: a tensor that parts the graph in two; what comes before it runs item by item (`one_by_one.py`).
         name: of the ONNX graph.
 
     The ONNX input is called "input"; pictures are [batch, channels, height, width].
@@ -63,7 +68,12 @@ def to_onnx(
         if translate is None:
             raise ConversionError(f"operator {operator.index} {operator.kind} is not known to the converter")
         graph.values[operator.outputs[0]] = translate(graph, operator)
-    return graph.serialise(name, first, {key: graph.value(index) for key, index in wanted.items()})
+    outputs_made = {key: graph.value(index) for key, index in wanted.items()}
+    names = frozenset(value.name for value in outputs_made.values())
+    graph.keep_needed(names)
+    widened(graph, names)
+    cut = None if one_by_one is None else graph.value(one_by_one)
+    return serialise(graph, name, first, outputs_made, one_by_one=cut)
 
 
 def _own_start(source: TfliteGraph) -> Start:

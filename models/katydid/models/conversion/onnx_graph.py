@@ -1,4 +1,4 @@
-"""The ONNX graph while it grows: values, nodes, constants, and the one place that knows about memory layout.
+"""The ONNX graph while it grows: values, nodes, constants, and what is known about memory layout.
 
 TFLite keeps pictures as [batch, height, width, channels], ONNX as [batch, channels, height, width]. Every `Value`
 here carries its shape in TFLite's order, -1 for the batch, and lies in ONNX's order wherever it has four axes.
@@ -7,20 +7,14 @@ here carries its shape in TFLite's order, -1 for the batch, and lies in ONNX's o
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from katydid.models.conversion.tflite_graph import TfliteGraph
-from katydid.models.errors import ConversionError, MissingExtra
-
-OPSET = 17
-"""Understood by ONNX Runtime from 1.12 and by TensorRT from 8.6."""
-
-IR_VERSION = 8
-"""The file format that belongs to opset 17."""
+from katydid.models.errors import ConversionError
 
 BATCH = -1
 """Stands for the batch in every shape."""
@@ -45,6 +39,24 @@ class Value:
     """For a mean over height and width without its axes: the same with its axes."""
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Node:
+    """One ONNX node with one output, which is also its name."""
+
+    kind: str
+    inputs: tuple[str, ...]
+    out: str
+    attributes: Mapping[str, Attribute]
+
+    def taking(self, inputs: tuple[str, ...]) -> Node:
+        """The same with other inputs."""
+        return dataclasses.replace(self, inputs=inputs)
+
+    def proto(self, helper: Any) -> Any:
+        """As `onnx.helper` writes it."""
+        return helper.make_node(self.kind, list(self.inputs), [self.out], self.out, **self.attributes)
+
+
 def onnx_axis(rank: int, axis: int) -> int:
     """Where TFLite's axis lies in ONNX's order."""
     axis %= rank
@@ -52,13 +64,13 @@ def onnx_axis(rank: int, axis: int) -> int:
 
 
 class OnnxGraph:
-    """Collects nodes and constants; `serialise` drops what no output needs."""
+    """Collects nodes and constants; `writing.py` makes a file of them."""
 
     def __init__(self, source: TfliteGraph) -> None:
         self.source = source
         self.values: dict[int, Value] = {}
-        self._nodes: list[tuple[str, tuple[str, ...], str, Mapping[str, Attribute]]] = []
-        self._constants: dict[str, NDArray[np.generic]] = {}
+        self.nodes: list[Node] = []
+        self.constants: dict[str, NDArray[np.generic]] = {}
 
     def value(self, index: int) -> Value:
         """The value of a TFLite tensor: computed before, or a constant of the file."""
@@ -73,13 +85,13 @@ class OnnxGraph:
 
     def emit(self, kind: str, inputs: Sequence[str], shape: tuple[int, ...], **attributes: Attribute) -> Value:
         """Add a node and give its one output."""
-        name = f"n{len(self._nodes)}"
-        self._nodes.append((kind, tuple(inputs), name, attributes))
+        name = f"n{len(self.nodes)}"
+        self.nodes.append(Node(kind, tuple(inputs), name, attributes))
         return Value(name, shape)
 
     def initializer(self, name: str, array: NDArray[Any]) -> str:
         """Keep a constant under a name; the same name always means the same constant."""
-        self._constants[name] = np.ascontiguousarray(array)
+        self.constants[name] = np.ascontiguousarray(array)
         return name
 
     def operand(self, value: Value, rank: int) -> str:
@@ -110,37 +122,21 @@ class OnnxGraph:
             out = self.emit("Transpose", [out.name], shape, perm=TO_CHANNELS_FIRST)
         return out
 
-    def serialise(self, name: str, start: Value, outputs: Mapping[str, Value]) -> bytes:
-        """The graph as an ONNX file; the same nodes always give the same bytes."""
-        try:
-            import onnx
-        except ModuleNotFoundError as missing:
-            raise MissingExtra("onnx", "birdnet", "writing an ONNX graph") from missing
-        helper = onnx.helper
-        nodes = [helper.make_node("Identity", [v.name], [output], output) for output, v in outputs.items()]
-        wanted = {v.name for v in outputs.values()}
-        for kind, inputs, out, attributes in reversed(self._nodes):
-            if out in wanted:
-                wanted.update(inputs)
-                nodes.insert(0, helper.make_node(kind, list(inputs), [out], out, **attributes))
-        constants = [onnx.numpy_helper.from_array(a, n) for n, a in self._constants.items() if n in wanted]
-        graph = helper.make_graph(
-            nodes, name, [_described(onnx, start.name, start.shape)],
-            [_described(onnx, output, v.shape) for output, v in outputs.items()], constants,
-        )  # fmt: skip
-        model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="katydid"
-        )
-        onnx.checker.check_model(model)
-        return bytes(model.SerializeToString(deterministic=True))
+    def replace(self, node: Node, weights: Sequence[str]) -> None:
+        """Give a node other constants behind its first input."""
+        self.nodes[self.nodes.index(node)] = node.taking((node.inputs[0], *weights))
+
+    def keep_needed(self, outputs: Iterable[str]) -> None:
+        """Drop the nodes that no output needs."""
+        wanted = set(outputs)
+        nodes: list[Node] = []
+        for node in reversed(self.nodes):
+            if node.out in wanted:
+                wanted.update(node.inputs)
+                nodes.insert(0, node)
+        self.nodes = nodes
 
 
 def _same_in_memory(shape: tuple[int, ...]) -> bool:
     """Whether both layouts of a shape lie alike in memory: one pixel, or one channel."""
     return len(shape) != 4 or shape[1] * shape[2] == 1 or shape[3] == 1
-
-
-def _described(onnx: Any, name: str, shape: tuple[int, ...]) -> Any:
-    laid_out = tuple(shape[k] for k in TO_CHANNELS_FIRST) if len(shape) == 4 else shape
-    sizes = ["batch" if size == BATCH else size for size in laid_out]
-    return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, sizes)
