@@ -112,3 +112,21 @@ def test_a_secret_may_lie_in_a_file_of_its_own_and_is_never_printed(tmp_path: Pa
 def test_an_instance_is_named_after_its_machine(tmp_path: Path) -> None:
     configuration = read(tmp_path, "[kafka]\ninstance_id = 'worker-{hostname}'")
     assert configuration.kafka.instance_id == f"worker-{socket.gethostname()}"
+
+
+def test_paths_are_written_as_text(tmp_path: Path) -> None:
+    read_back = read(
+        tmp_path,
+        """
+        [kafka]
+        security = "tls"
+        ca_file = "certificates/ca.pem"
+        [models]
+        directory = "/var/lib/katydid/models"
+        """,
+    )
+    assert read_back.kafka.ca_file == Path("certificates/ca.pem")
+    assert read_back.models.directory == Path("/var/lib/katydid/models")
+    for wrong in ("5", '""', "[]"):
+        with pytest.raises(ConfigurationError, match="ca_file"):
+            read(tmp_path, f"[kafka]\nca_file = {wrong}\n")

@@ -199,7 +199,7 @@ def read_configuration(path: Path | None, environ: Mapping[str, str]) -> Configu
     if "secrets" in written:
         raise ConfigurationError(f"{place}: secrets do not belong in a file of settings: {_where_secrets()}")
     try:
-        read = msgspec.convert(written, Configuration)
+        read = msgspec.convert(written, Configuration, dec_hook=_path)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"{place}: {error}. docs/kafka.md lists every key") from error
     kafka = msgspec.structs.replace(
@@ -208,6 +208,20 @@ def read_configuration(path: Path | None, environ: Mapping[str, str]) -> Configu
     whole = msgspec.structs.replace(read, kafka=kafka, secrets=_secrets(environ))
     _check(whole, place)
     return whole
+
+
+def with_sink(configuration: Configuration, url: str) -> Configuration:
+    """The same with another store. Raises ConfigurationError."""
+    changed = msgspec.structs.replace(configuration, sink=SinkSettings(url=url))
+    _check(changed, "--sink")
+    return changed
+
+
+def _path(kind: type, value: object) -> object:
+    """TOML has no paths: they are text there."""
+    if kind is Path and isinstance(value, str) and value:
+        return Path(value)
+    raise ValueError(f"a path is text, not {value!r}")
 
 
 def _toml(path: Path) -> dict[str, object]:
