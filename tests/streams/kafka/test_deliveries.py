@@ -13,13 +13,17 @@ class Log:
 
     def __init__(self) -> None:
         self.acknowledged: list[tuple[int, int]] = []
+        self.released: list[tuple[int, int]] = []
         self.deliveries = Deliveries()
 
     def take(self, partition: int, offset: int) -> Delivery:
         def acknowledge() -> None:
             self.acknowledged.append((partition, offset))
 
-        return self.deliveries.take(Delivery(("clips", partition), offset, 0, acknowledge))
+        def release() -> None:
+            self.released.append((partition, offset))
+
+        return self.deliveries.take(Delivery(("clips", partition), offset, 0, acknowledge, release))
 
 
 @given(st.permutations([(partition, offset) for partition in range(3) for offset in range(6)]), st.integers(0, 17))
@@ -45,6 +49,7 @@ def test_what_is_forgotten_takes_with_it_what_came_after_on_its_partition() -> N
     log.deliveries.settle(first)
     log.deliveries.settle(second)
     assert log.acknowledged == [(1, 1), (0, 1)]
+    assert sorted(log.released) == [(0, 2), (0, 3)]
     assert len(log.deliveries) == 0
 
 

@@ -14,6 +14,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -91,10 +92,12 @@ class Intake:
 
     async def _each(self, event: Any, use: Callable[[Delivery, Message], Awaitable[None]]) -> None:
         if self.stopping:  # It was not begun, and comes again.
+            _release(event)
             return
         self._loop = asyncio.get_running_loop()
         message = _message(event)
-        delivery = Delivery((message.topic, message.partition), message.offset, message.at_ms, event.ack)
+        lane = (message.topic, message.partition)
+        delivery = Delivery(lane, message.offset, message.at_ms, event.ack, partial(_release, event))
         self.deliveries.take(delivery)
         try:
             await use(delivery, message)
@@ -195,6 +198,12 @@ class Intake:
         if opened is not None:
             record = whence(opened.message, "unstored", words, capture_id=arrival.outcome.capture_id)
             self._deadletters.bury(opened.message, msgspec.structs.replace(record, value_left_out=True))
+
+
+def _release(event: Any) -> None:
+    """Faust waits at a rebalance or stop for messages that were begun and not acknowledged, as long as anything refers
+    to them; and a loop over a stream refers to its last one until the next one comes."""
+    event.app.consumer.unacked.discard(event.message)
 
 
 def _message(event: Any) -> Message:

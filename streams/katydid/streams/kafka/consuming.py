@@ -52,7 +52,9 @@ def all_messages(configuration: Configuration, topic: str, *, from_ms: int | Non
     """
     consumer = reader(configuration, f"{configuration.kafka.group}.reading")
     try:
-        yield from _until_the_end(consumer, _starts(consumer, topic, from_ms))
+        for message in _until_the_end(consumer, _starts(consumer, topic, from_ms)):
+            if from_ms is None or message.at_ms >= from_ms:
+                yield message
     except KafkaException as error:
         raise BrokerAway(f"{topic} cannot be read: {error.args[0]}") from error
     finally:
@@ -68,15 +70,26 @@ def _starts(consumer: Consumer, topic: str, from_ms: int | None) -> dict[int, tu
     for number in found.partitions:
         partition = TopicPartition(topic, number)
         low, high = consumer.get_watermark_offsets(partition, timeout=ANSWER_S)
-        if from_ms is not None:
-            partition.offset = from_ms
-            at = consumer.offsets_for_times([partition], timeout=ANSWER_S)[0].offset
-            low = high if at < 0 else max(low, at)
+        if from_ms is not None and low < high:
+            low = max(low, _since(consumer, partition, from_ms, high))
         if low < high:
             bounds[number] = (low, high)
     if bounds:
         consumer.assign([TopicPartition(topic, number, low) for number, (low, _) in bounds.items()])
     return bounds
+
+
+def _since(consumer: Consumer, partition: TopicPartition, from_ms: int, high: int) -> int:
+    """The first offset that was written at or after a time. Where the broker knows none, its last message is looked at:
+    some answer "none" for "not known"."""
+    partition.offset = from_ms
+    at = consumer.offsets_for_times([partition], timeout=ANSWER_S)[0].offset
+    if at >= 0:
+        return at
+    consumer.assign([TopicPartition(partition.topic, partition.partition, high - 1)])
+    last = consumer.poll(ANSWER_S)
+    consumer.unassign()
+    return high if last is None or last.error() is not None or last.timestamp()[1] < from_ms else 0
 
 
 def _until_the_end(consumer: Consumer, bounds: dict[int, tuple[int, int]]) -> Iterator[Message]:

@@ -18,13 +18,15 @@ Lane = tuple[str, int]
 
 @dataclass(eq=False, slots=True)
 class Delivery:
-    """One message on its way: held until it is settled, because what nobody holds Faust stops waiting for."""
+    """One message on its way, from its agent to its acknowledgement."""
 
     lane: Lane
     offset: int
     at_ms: int
     """When it was written to the topic, ms since 1970."""
     acknowledge: Callable[[], object]
+    release: Callable[[], object]
+    """Tells Faust not to wait for it any more: it will not be acknowledged here."""
     settled: bool = False
 
 
@@ -68,9 +70,9 @@ class Deliveries:
             lane = self._lanes.get(gone.lane)
             if lane is None or gone not in lane:
                 continue
-            while lane and lane[-1] is not gone:
-                lane.pop()
-            lane.pop()
+            while lane[-1] is not gone:
+                lane.pop().release()
+            lane.pop().release()
             if not lane:
                 del self._lanes[gone.lane]
 

@@ -189,7 +189,7 @@ class Host:
         self._gauge_oldest()
         writing = self._sink.writing_since
         metrics.writing.set(0.0 if writing is None else time.monotonic() - writing)
-        if was_alive and not verdict.alive:
+        if was_alive and not verdict.alive and not self.intake.stopping:
             _log.error("not alive: %s", verdict.words)
         return verdict.alive
 
