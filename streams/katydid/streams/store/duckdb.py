@@ -39,8 +39,11 @@ from katydid.streams.store.spans import runs
 _TIMED_ID = re.compile(r"[0-9a-f]{32}")
 _DAY = 86_400_000
 """Milliseconds."""
-PIECE = 2_000
-"""Outcomes that are made rows at a time."""
+PIECES = 8
+"""A batch is made rows in about so many pieces: while DuckDB appends one, the next is made."""
+PIECE_LEAST, PIECE_MOST = 250, 2_000
+"""Outcomes in a piece. A column costs a microsecond to begin; and the processor's cache holds the columns of a
+thousand outcomes, not those of ten."""
 _COMPACT_SHARE = 20
 """Compact when at least a twentieth as many rows were written as there would be to read."""
 
@@ -73,6 +76,9 @@ class DuckDBStore:
         self._readers = 0
         self._checkpointer = Checkpointer(self.checkpoint)
         self._appended = 0
+        self._top: str | None = None
+        """No id in the store is greater, so that live captures need no look-up; None: not known."""
+        self._seek_top = True
         self._closed = False
 
     @property
@@ -109,6 +115,7 @@ class DuckDBStore:
             return
         if self._appender is None:
             raise StoreReadOnly(f"{self._path} was opened for reading only")
+        self._checkpointer.writing()
         with self._transaction():
             nbytes = self._append(self._appender, arrivals)
         self._appended += len(arrivals)
@@ -117,18 +124,32 @@ class DuckDBStore:
 
     def _append(self, appender: Appender, arrivals: Sequence[Arrival]) -> int:
         """What is new, with its sums and positions, in the transaction that is open; returns how many bytes of rows."""
-        fresh = _unknown(appender, arrivals)
-        outcomes, detections = [], []
-        # In pieces, because the processor's cache holds the columns of a thousand outcomes and not those of ten.
-        for start in range(0, len(fresh), PIECE):
-            piece = fresh[start : start + PIECE]
-            outcomes.append(rows.outcome_table(piece))
-            detections.append(rows.detection_table(piece, outcomes[-1]))
-        appended = 0
-        for table, made in (("outcome", outcomes), ("detection", detections)):
-            if made:
-                appended += appender.append(table, pa.concat_tables(made))
-        return appended + appender.append("position_log", rows.position_table(arrivals))
+        fresh = self._unknown(appender, arrivals)
+        made: list[pa.Table] = []
+        if fresh:
+            pieces = list(_pieces(fresh))
+            outcomes = appender.append("outcome", map(rows.outcome_table, pieces))
+            made += outcomes
+            if any(outcome.detections for outcome in fresh):
+                made += appender.append("detection", map(rows.detection_table, pieces, outcomes))
+        made += appender.append("position_log", [rows.position_table(arrivals)])
+        return sum(piece.nbytes for piece in made)
+
+    def _unknown(self, appender: Appender, arrivals: Sequence[Arrival]) -> list[Outcome]:
+        """Outcomes that are not in the store, each once, in the order of arrival."""
+        outcomes = {arrival.outcome.capture_id: arrival.outcome for arrival in reversed(arrivals)}
+        asked = [capture_id for capture_id in outcomes if self._top is None or capture_id <= self._top]
+        known = _known(appender.known_between, asked)
+        self._raise_top(appender, max(outcomes))
+        return [outcome for capture_id, outcome in reversed(outcomes.items()) if capture_id not in known]
+
+    def _raise_top(self, appender: Appender, capture_id: str) -> None:
+        """Before the commit: if that fails, the bound is merely higher than need be."""
+        if self._top is not None:
+            self._top = max(self._top, capture_id)
+        elif self._seek_top:
+            self._seek_top = False
+            self._top = None if appender.holds_above(capture_id) else capture_id
 
     def set_meta(self, key: str, value: str) -> None:
         """Keep one word about the store itself, for example the sensor id that a folder was given."""
@@ -149,14 +170,24 @@ class DuckDBStore:
 
         It takes its time, so `close` does it only after enough was written to pay for that.
         """
-        with self._transaction() as connection:
-            connection.execute(_DROP_REPLACED_POSITIONS)
-            rollup.merge(connection)
-        with self._writing, translated(self._path):
-            self._connection.execute(f"SET max_vacuum_tasks = {MERGES}")
-            self._connection.execute("CHECKPOINT")
-            self._connection.execute("SET max_vacuum_tasks = 0")
+        self._set("preserve_insertion_order", True)
+        try:
+            with self._transaction() as connection:
+                connection.execute(_DROP_REPLACED_POSITIONS)
+                rollup.merge(connection)
+        finally:
+            self._set("preserve_insertion_order", False)
+        self._set("max_vacuum_tasks", MERGES)
+        try:
+            with self._writing, translated(self._path):
+                self._connection.execute("CHECKPOINT")
+        finally:
+            self._set("max_vacuum_tasks", 0)
         self._appended = 0
+
+    def _set(self, option: str, value: bool | int) -> None:
+        with self._writing, translated(self._path):
+            self._connection.execute(f"SET {option} = {value}")
 
     def _worth_compacting(self) -> bool:
         if not self._appended:
@@ -287,11 +318,9 @@ class DuckDBStore:
                     self._readers -= 1
 
 
-def _unknown(appender: Appender, arrivals: Sequence[Arrival]) -> list[Outcome]:
-    """Outcomes that are not in the store, each once, in the order of arrival."""
-    outcomes = {arrival.outcome.capture_id: arrival.outcome for arrival in reversed(arrivals)}
-    known = _known(appender.known_between, outcomes)
-    return [outcome for capture_id, outcome in reversed(outcomes.items()) if capture_id not in known]
+def _pieces(outcomes: Sequence[Outcome]) -> Iterator[Sequence[Outcome]]:
+    size = min(PIECE_MOST, max(PIECE_LEAST, -(-len(outcomes) // PIECES)))
+    return (outcomes[start : start + size] for start in range(0, len(outcomes), size))
 
 
 def _known(look: Callable[[Sequence[str]], set[str]], capture_ids: Iterable[str]) -> set[str]:

@@ -11,12 +11,12 @@ JSON knows no NaN and UTF-8 no lone surrogate. Inside JSON a number that is not 
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import TypeVar
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -57,7 +57,7 @@ class _Column(msgspec.Struct, frozen=True):
     field: str
     json: bool = False
     hole: bytes = b""
-    """What its JSON holds only where the encoder dropped a number that is not finite."""
+    """What its JSON holds only where the encoder dropped a number that is not finite; empty: it holds no numbers."""
 
 
 def _text(of: str, **fields: str) -> list[_Column]:
@@ -165,7 +165,7 @@ def outcome_table(outcomes: Sequence[Outcome]) -> pa.Table:
         "place": [outcome.place or _ABSENT for outcome in outcomes],
     }
     special = {
-        "clock_flags": _array([",".join(outcome.clock.flags) for outcome in outcomes], pa.string()),
+        "clock_flags": _array([",".join(flags) if flags else "" for flags in map(_FLAGS, records["clock"])], _TEXT),
         "n_detections": pa.array([len(outcome.detections) for outcome in outcomes], pa.int32()),
     }
     return _table(OUTCOME_COLUMNS, records, special)
@@ -193,15 +193,17 @@ def detection_table(outcomes: Sequence[Outcome], table: pa.Table | None = None) 
     return _table(DETECTION_COLUMNS, records, repeated)
 
 
+_FLAGS = attrgetter("flags")
 _REPEATED = [column.name for column in DETECTION_COLUMNS if column.of == "outcome"]
 
 
 def position_table(arrivals: Sequence[Arrival]) -> pa.Table:
     """The rows of `position_log`: of each partition's positions the last."""
-    if len({arrival.position.partition for arrival in arrivals}) < len(arrivals):
+    positions = [arrival.position for arrival in arrivals]
+    if len({position.partition for position in positions}) < len(positions):
         latest = {(arrival.position.source, arrival.position.partition): arrival for arrival in arrivals}
         arrivals = list(latest.values())
-    positions = [arrival.position for arrival in arrivals]
+        positions = [arrival.position for arrival in arrivals]
     ids = [arrival.outcome.capture_id for arrival in arrivals]
     columns = [list(map(attrgetter(name), positions)) for name in ("source", "partition", "offset", "mark")]
     kinds = POSITION_SCHEMA.types
@@ -214,13 +216,15 @@ def _table(columns: Sequence[_Column], records: Records, made: Mapping[str, pa.A
 
 
 def _cells(column: _Column, records: Sequence[object]) -> pa.Array:
+    if records and records[0] is _ABSENT and records.count(_ABSENT) == len(records):
+        return pa.nulls(len(records), column.type)
     # A column at a time: a tuple per row would wake the garbage collector, which costs more than all of this.
     cells = list(map(attrgetter(column.field), records))
     return _json_array(cells, column.hole) if column.json else _array(cells, column.type)
 
 
 def _array(values: Sequence[object], kind: pa.DataType) -> pa.Array:
-    if values and (values[0] is None or kind == _TEXT) and values.count(values[0]) == len(values):
+    if values and (values[0] is None or kind == _TEXT) and _all_equal(values):
         return pa.repeat(pa.scalar(_speakable(values[0]), kind), len(values))
     try:
         return pa.array(values, pa.int64()).view(NS) if kind == NS else pa.array(values, kind)
@@ -228,25 +232,30 @@ def _array(values: Sequence[object], kind: pa.DataType) -> pa.Array:
         return pa.array([_speakable(value) for value in values], kind)
 
 
+def _all_equal(values: Sequence[object]) -> bool:
+    return values[0] == values[-1] and values.count(values[0]) == len(values)
+
+
 def _json_array(values: Sequence[object], hole: bytes) -> pa.Array:
     """JSON text of each value as an Arrow array of strings, made without a Python object per row: the encoder writes
     all values into one buffer, one after another."""
     if not any(values):
         return _array([None if value is None else "[]" for value in values], _TEXT)
+    if not hole and len(values) > 1 and _all_equal(values):  # Not for numbers: 0.0 equals -0.0.
+        return pa.repeat(_json_array(values[:1], hole)[0], len(values))
     try:
         text, ends = _encoded(values)
     except UnicodeEncodeError:
         text, ends = _encoded([_plain(msgspec.to_builtins(value)) for value in values])
     if hole and hole in text:
         text, ends = _encoded([_plain(msgspec.to_builtins(value)) for value in values])
-    buffers = pa.py_buffer(np.asarray(ends, np.int32)), pa.py_buffer(text)
-    texts = pa.StringArray.from_buffers(len(values), *buffers)
+    texts = pa.StringArray.from_buffers(len(values), pa.py_buffer(ends), pa.py_buffer(text))
     return pc.if_else(pc.equal(texts, "null"), None, texts) if None in values else texts
 
 
-def _encoded(values: Sequence[object]) -> tuple[bytearray, list[int]]:
+def _encoded(values: Sequence[object]) -> tuple[bytearray, array[int]]:
     """The JSON of all values in one buffer, and where each begins and the last ends."""
-    text, ends = bytearray(), [0]
+    text, ends = bytearray(), array("i", (0,))
     write, note = _encoder.encode_into, ends.append
     for value in values:
         write(value, text, -1)
