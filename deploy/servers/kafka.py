@@ -115,6 +115,7 @@ class KafkaServer:
         """
         if not self.process.running and not is_free(self.port):
             raise ServerFailed(f"port {self.port} of {LOOPBACK} is taken: Kafka cannot listen there")
+        self._write_settings()  # Anew each time: a folder that was used before may have other ports now.
         if not (self.folder / "data").is_dir():
             self._format()
         return self.process.start(lambda log: READY_LINE in log and answers(self.port), START_WITHIN_S)
@@ -151,12 +152,11 @@ class KafkaServer:
         return self.process.pid
 
     def _format(self) -> None:
-        """Write its settings and make its storage, with the administrator's credential in it."""
+        """Make its certificate and its storage, with the administrator's credential in it."""
         if self.security == "scram":
             authority = Authority("Katydid test broker")
             authority.write(self.ca_file)
             authority.issue("broker").write(self.folder / "tls" / "broker.pem")
-        write_private(self._settings, "\n".join(f"{key}={value}" for key, value in self._properties().items()) + "\n")
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = [*self._java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._settings)]
         if self.security == "scram":
@@ -164,6 +164,10 @@ class KafkaServer:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise ServerFailed(f"Kafka's storage could not be made:\n{done.stdout}{done.stderr}")
+
+    def _write_settings(self) -> None:
+        lines = [f"{key}={value}" for key, value in self._properties().items()]
+        write_private(self._settings, "\n".join(lines) + "\n")
 
     def _properties(self) -> dict[str, str]:
         return {

@@ -71,7 +71,7 @@ def test_a_token_has_the_rights_that_it_was_given_and_no_others(influx_server: I
 
     assert write(influx_server, bucket, line, writer) == 204
     assert write(influx_server, bucket, line, reader) == 403
-    assert write(influx_server, other, line, writer) == 404
+    assert write(influx_server, other, line, writer) == 403
 
 
 def test_a_kill_and_a_restart_lose_nothing_that_was_acknowledged(

@@ -140,8 +140,8 @@ def test_a_broker_that_ends_while_starting_says_why(new_kafka_server: Callable[.
     server = new_kafka_server()
     server.start()
     server.terminate()
-    settings = server.folder / "server.properties"
-    settings.write_text(settings.read_text().replace("node.id=1", "node.id=7"))
+    identity = server.folder / "data" / "meta.properties"
+    identity.write_text(identity.read_text().replace("node.id=1", "node.id=7"))
 
-    with pytest.raises(ServerFailed, match=r"(?s)ended instead of starting.*node.id"):
+    with pytest.raises(ServerFailed, match=r"(?s)ended instead of starting.*node\.?id"):
         server.start()

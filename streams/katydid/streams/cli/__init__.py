@@ -43,6 +43,7 @@ COMMANDS = (
     Command("deadletters", "deadletters", "app", "Messages that were given up: list, show, retry.", group=True),
     Command("replay", "replay", "replay", "Identify what the topics still hold by other models, into a second store."),
     Command("store", "store", "app", "Stores on servers: check one before a worker uses it.", group=True),
+    Command("topics", "topics", "app", "Kafka's topics and users: create, check, user, revoke.", group=True),
     Command("train", "train", "train_app", "Train a model of your own.", group=True),
     Command("evaluate", "train", "evaluate", "How good a bundle is on a labelled folder."),
 )
