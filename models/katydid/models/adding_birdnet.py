@@ -93,7 +93,7 @@ HIGH = BranchTensors(window=126, mel=168, exponent=167, hop=127, unit=157, shape
 SPECTROGRAM = 263
 """[N, 96, 511, 2], what the network begins with."""
 ONE_BY_ONE = 370
-"""[N, 12, 32, 72]: up to here windows run one by one. These layers have 1 MB of weights and pictures of up to 3 MB."""
+"""[N, 12, 32, 72]: up to here windows run one by one, with 1 MB of weights and pictures of up to 1.8 MB a window."""
 EMBEDDING = 545
 """[N, 1024]."""
 LOGITS = 546

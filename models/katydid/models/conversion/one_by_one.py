@@ -1,9 +1,9 @@
 """The first layers window by window, the others by the batch.
 
 First layers have few weights and large pictures, last layers many weights and small pictures. With a batch of eight,
-BirdNET's first pictures measure 50 MB and go through memory at every step, while one window's stay in the processor's
-cache; its last layers read 50 MB of weights, which eight windows should share. ONNX says that with a Scan: its body is
-the graph of the first layers for a batch of one.
+BirdNET's first pictures measure up to 14 MB and go through memory at every step, while one window's stay near the
+processor; its last layers read 50 MB of weights, which eight windows should share. ONNX says that with a Scan, whose
+body is the graph of the first layers for a batch of one.
 """
 
 from __future__ import annotations
