@@ -55,9 +55,6 @@ class Drawn(Batches):
     def recorded(self, each: Heard) -> np.ndarray:
         return self._window(each)
 
-    def simulated(self, name: str) -> np.ndarray:
-        return self._simulated(name)
-
 
 def test_made_noise_has_no_rhythm_and_the_grain_of_hiss() -> None:
     """The log of a mean of about six independent squares scatters by some 0.65, where it lies above the floor."""

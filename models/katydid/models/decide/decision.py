@@ -16,7 +16,7 @@ the kind of non-organism, with the most summed confidence; the leaf is the best 
 or above the accept threshold, else for *review*. Labels that are no taxon (an engine, a human voice) have rank "none".
 
 A label with `answer_rank` "genus" (a provisional species, or one that the model takes for its sisters however sure it
-is) is answered at its genus; the leaf stays first among the alternatives.
+is) is answered at its genus; the leaf stays among the alternatives.
 """
 
 from __future__ import annotations

@@ -61,7 +61,8 @@ class Batches:
         share = np.array([len(self._recordings[name]) for name in self._classes], dtype=np.float64) ** 0.5
         self._share = share / share.sum()
         self._noise = [each for each in heard if each.label == NOISE]
-        self._singers = [name for name in self._classes if name in SONGS]
+        self.singers = [name for name in self._classes if name in SONGS]
+        """Classes whose songs can be simulated."""
         self._listener = Listener()
 
     def draw(self, size: int) -> tuple[Windows, NDArray[np.int64]]:
@@ -71,9 +72,9 @@ class Batches:
 
     def _one(self) -> tuple[Windows, int]:
         rng = self._rng
-        if self._singers and rng.random() < SIMULATED_SHARE:
-            name = self._singers[rng.integers(len(self._singers))]
-            return self._simulated(name), self._classes.index(name)
+        if self.singers and rng.random() < SIMULATED_SHARE:
+            name = self.singers[rng.integers(len(self.singers))]
+            return self.simulated(name), self._classes.index(name)
         label = int(rng.choice(len(self._classes), p=self._share))
         if self._classes[label] == NOISE:
             window = self._some_noise()
@@ -128,7 +129,7 @@ class Batches:
         loudest = frames.reshape(-1, FRAMES).mean(axis=1).max()
         return bool(heard.level[at : at + FRAMES].mean() < loudest * 10.0 ** (-QUIET_DB / 10.0))
 
-    def _simulated(self, name: str) -> Windows:
+    def simulated(self, name: str) -> Windows:
         """A simulated male at some temperature and distance, over a recorded or a made background."""
         rng = self._rng
         seconds = SIMULATED_WINDOWS * WINDOW_SAMPLES / SAMPLE_RATE

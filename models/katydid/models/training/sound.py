@@ -11,8 +11,9 @@ goes on.
 
 The story: (1) hear every recording once, by the front end that the runtime has; (2) teach a network on all groups but
 some, and ask it about those, until every group was held out once; (3) from these answers alone, fit the temperature,
-the threshold for naming a species and the distance beyond which nothing is named, and write down how good it is;
-(4) teach the network that ships on everything; (5) export it with its weights as int8, and write the bundle.
+find the genera whose species cannot be told apart, fit the thresholds for naming a species and a genus and the distance
+beyond which nothing is named, and write down how good it is, each fold by what the others chose; (4) teach the network
+that ships on everything; (5) export it with its weights as int8, and write the bundle.
 
 One dial, `steps`: everything else is derived from it or stands beside what it is for.
 """
@@ -23,6 +24,7 @@ import importlib.resources
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -32,45 +34,17 @@ from numpy.typing import NDArray
 from katydid.models.bundle import Bundle, write_bundle
 from katydid.models.labelled import Labelled, read_labelled
 from katydid.models.labels import write_labels
-from katydid.models.manifest import (
-    FORMAT,
-    Activation,
-    BundleKind,
-    BundleManifest,
-    Calibration,
-    Graph,
-    NearestNeighbours,
-    SoundInput,
-    Thresholds,
-)
 from katydid.models.training.card import card
-from katydid.models.training.choices import Choices, choose
-from katydid.models.training.export import EMBEDDING, INPUT, SCORES, onnx_bytes
-from katydid.models.training.features import (
-    FRONT_END,
-    SAMPLE_RATE,
-    WINDOW_SAMPLES,
-    Heard,
-    Listener,
-    front_end_arrays,
-    hear_all,
-)
+from katydid.models.training.choices import Choices, choose, crossed
+from katydid.models.training.contract import GRAPH, NAME, NEIGHBOURS, manifest
+from katydid.models.training.export import onnx_bytes
+from katydid.models.training.features import Heard, Listener, front_end_arrays, hear_all
 from katydid.models.training.figures import by_species, rows_of, table
 from katydid.models.training.fit import fit
-from katydid.models.training.held_out import (
-    NEAREST,
-    HeldOut,
-    class_names,
-    digest_of,
-    folds_of,
-    hold_out,
-    kept,
-    reference,
-)
+from katydid.models.training.held_out import HeldOut, class_names, digest_of, folds_of, hold_out, kept, reference
 from katydid.models.training.network import SongNet, load_network, save_network
 from katydid.models.training.taxa import NOISE, class_labels, species_name
 
-NAME, VERSION = "singing-insects", "1.0"
 SONGS, NOISES = "insectset32/labels.csv", "esc10/labels.csv"
 STEPS = 300
 """Batches of 16; longer training was not seen to help."""
@@ -78,13 +52,10 @@ FOLDS = 5
 UNHEARD_FITS, UNHEARD_SETS = 1, 4
 """How many networks are each taught without every fourth species."""
 TEACHING = 2
-"""Goes up when batches or fit change: what an earlier run left does not count then."""
-REPORT = 0.3
-"""Below this a sound is not written down."""
-LOWEST_HZ = 1_000.0
-"""What lies below is wind to this model; goes into the boxes of detections."""
-ARRAYS, GRAPH = "arrays.npz", "singing-insects.onnx"
-NEIGHBOURS = "neighbours"
+"""Goes up when batches or fit change: the networks that an earlier run left do not count then."""
+ASKING = 1
+"""Goes up when a network is asked otherwise (windows, distances): its answers are asked anew then."""
+ARRAYS = "arrays.npz"
 
 Progress = Callable[[str], None]
 
@@ -113,27 +84,21 @@ def train_sound(
     recipe = recipe or Recipe()
     torch.set_num_threads(recipe.threads)
     heard = hear_all(recordings(data), cache, say)
-    folds = held_out_folds(heard, recipe, out / "held-out", say)
+    school = School(heard, recipe, out / "held-out", say)
+    folds = held_out_folds(school)
     choices = choose(folds)
-    unheard = unheard_species(heard, recipe, out / "held-out", say) if recipe.unheard else []
-    figures = Figures.of(folds, unheard, choices)
-    say("the network that ships, on all recordings")
+    unheard = unheard_species(school) if recipe.unheard else []
     classes = class_names(heard)
-    net = shipped_network(heard, classes, recipe, out / "held-out", say)
+    net = school.taught("all", "the network that ships, on all recordings", heard)
     contents = {
-        "labels.csv": write_labels(class_labels(classes)),
-        "card.md": card(
-            figures.table,
-            figures.by_species,
-            folds=recipe.folds,
-            tested=recipe.tested,
-            steps=recipe.steps,
-        ).encode(),
+        "labels.csv": write_labels(class_labels(classes, choices.coarse)),
+        "card.md": text(folds, unheard, choices, recipe).encode(),
         "LICENSE.txt": importlib.resources.files("katydid.models.training").joinpath("LICENSE.txt").read_bytes(),
         GRAPH: onnx_bytes(net),
         ARRAYS: _npz({**front_end_arrays(), NEIGHBOURS: reference(net, heard)}),
     }
-    return write_bundle(out / NAME, manifest(choices, recipe), contents, replace=True)
+    fitted_on = f"InsectSet32, ESC-10: {recipe.tested} of {recipe.folds} folds of held-out groups"
+    return write_bundle(out / NAME, manifest(choices, fitted_on), contents, replace=True)
 
 
 def recordings(data: Path) -> list[Labelled]:
@@ -150,114 +115,91 @@ def recordings(data: Path) -> list[Labelled]:
     return songs + noises
 
 
-def held_out_folds(heard: Sequence[Heard], recipe: Recipe, folder: Path, say: Progress) -> list[HeldOut]:
+@dataclass(frozen=True)
+class School:
+    """Teaches networks and asks them, or takes what an earlier run of the same recipe left in the folder."""
+
+    heard: Sequence[Heard]
+    recipe: Recipe
+    folder: Path
+    say: Progress
+
+    def taught(self, name: str, news: str, some: Sequence[Heard]) -> SongNet:
+        """A network taught these recordings."""
+        file = self.folder / f"network-{name}-{digest_of(self._key)}.npz"
+        classes = class_names(some)
+        if not file.exists():
+            self.say(news)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save_network(fit(some, classes, steps=self.recipe.steps, seed=self.recipe.seed, say=self.say), file)
+        return load_network(file, len(classes))
+
+    def held_out(self, name: str, news: str, held: Callable[[Heard], bool]) -> HeldOut:
+        """What a network that was taught all but the `held` recordings says about these."""
+
+        def make() -> HeldOut:
+            rest = [each for each in self.heard if not held(each)]
+            return hold_out(self.taught(name, news, rest), rest, [each for each in self.heard if held(each)])
+
+        return kept(self.folder, f"answers-{name}", f"{ASKING}\n{self._key}", make)
+
+    @cached_property
+    def fold(self) -> Mapping[str, int | None]:
+        """Group → fold."""
+        return folds_of(self.heard, self.recipe.folds, self.recipe.seed)
+
+    @cached_property
+    def _key(self) -> str:
+        """What a network depends on."""
+        content = [f"{each.label}/{each.group}/{each.features.shape[1]}" for each in self.heard]
+        recipe = (TEACHING, self.recipe.steps, self.recipe.folds, self.recipe.seed)
+        return "\n".join([Listener().digest, str(recipe), *content])
+
+
+def held_out_folds(school: School) -> list[HeldOut]:
     """Every group but a species' only one is held out once."""
-    fold = folds_of(heard, recipe.folds, recipe.seed)
+    folds = school.recipe.folds
     results = []
-    for number in range(min(recipe.tested, recipe.folds)):
+    for number in range(min(school.recipe.tested, folds)):
 
-        def make(number: int = number) -> HeldOut:
-            say(f"fold {number + 1} of {recipe.folds} held out")
-            return hold_out(
-                heard, lambda each: fold[each.group] == number, steps=recipe.steps, seed=recipe.seed, say=say
-            )
+        def held(each: Heard, number: int = number) -> bool:
+            return school.fold[each.group] == number
 
-        results.append(kept(folder, f"fold-{number}", _key(heard, recipe), make))
+        results.append(school.held_out(f"fold-{number}", f"fold {number + 1} of {folds} held out", held))
     return results
 
 
-def unheard_species(heard: Sequence[Heard], recipe: Recipe, folder: Path, say: Progress) -> list[HeldOut]:
+def unheard_species(school: School) -> list[HeldOut]:
     """Whole species held out, together with one fold of the others to compare with."""
-    fold = folds_of(heard, recipe.folds, recipe.seed)
-    species = sorted({each.label for each in heard} - {NOISE})
+    species = sorted({each.label for each in school.heard} - {NOISE})
     results = []
-    for number in range(UNHEARD_FITS):
+    for number in range(min(UNHEARD_FITS, len(species))):
         strange = frozenset(species[number::UNHEARD_SETS])
 
-        def make(number: int = number, strange: frozenset[str] = strange) -> HeldOut:
-            say(f"taught without {len(strange)} species: {', '.join(sorted(strange))}")
-            return hold_out(
-                heard,
-                lambda each: each.label in strange or fold[each.group] == number,
-                steps=recipe.steps,
-                seed=recipe.seed,
-                say=say,
-            )
+        def held(each: Heard, number: int = number, strange: frozenset[str] = strange) -> bool:
+            return each.label in strange or school.fold[each.group] == number % school.recipe.folds
 
-        results.append(kept(folder, f"unheard-{number}", _key(heard, recipe), make))
+        news = f"taught without {len(strange)} species: {', '.join(sorted(strange))}"
+        results.append(school.held_out(f"unheard-{number}", news, held))
     return results
 
 
-def shipped_network(
-    heard: Sequence[Heard], classes: Sequence[str], recipe: Recipe, folder: Path, say: Progress
-) -> SongNet:
-    """The network taught on everything, or what an earlier run of the same recipe left."""
-    file = folder / f"network-{digest_of(_key(heard, recipe))}.npz"
-    if not file.exists():
-        save_network(fit(heard, classes, steps=recipe.steps, seed=recipe.seed, say=say), file)
-    return load_network(file, len(classes))
-
-
-@dataclass(frozen=True)
-class Figures:
-    """The two tables of the card."""
-
-    table: str
-    by_species: str
-
-    @classmethod
-    def of(cls, folds: Sequence[HeldOut], unheard: Sequence[HeldOut], choices: Choices) -> Figures:
-        rows = rows_of(folds, choices.temperature)
-        int8 = (
-            f"| int8 weights name the same class as float32 | {np.mean([each.int8_agreement for each in folds]):.4f} "
-            f"of held-out windows, probabilities within {max(each.int8_difference for each in folds):.3f} | |\n"
-        )
-        return cls(table(rows, rows_of(unheard, choices.temperature), choices) + int8, by_species(rows))
-
-
-def manifest(choices: Choices, recipe: Recipe) -> BundleManifest:
-    """What the bundle says about itself."""
-    return BundleManifest(
-        format=FORMAT,
-        name=NAME,
-        version=VERSION,
-        title="Singing insects: crickets, bush-crickets, grasshoppers and cicadas",
-        kind=BundleKind.SOUND_CLASSIFIER,
-        graphs=(Graph(file=GRAPH, engine="onnx", input=INPUT, scores=SCORES, embedding=EMBEDDING, max_batch=32),),
-        sound=SoundInput(
-            sample_rate=SAMPLE_RATE,
-            samples=WINDOW_SAMPLES,
-            hop_s=WINDOW_SAMPLES / SAMPLE_RATE / 2,
-            low_hz=LOWEST_HZ,
-            high_hz=SAMPLE_RATE / 2,
-            front_end=FRONT_END,
-            min_samples=WINDOW_SAMPLES // 3,
-        ),
-        activation=Activation.SOFTMAX,
-        thresholds=Thresholds(report=min(REPORT, choices.accept), accept=choices.accept),
-        calibration=Calibration(
-            temperature=choices.temperature,
-            fitted_on=f"InsectSet32, ESC-10: {recipe.tested} of {recipe.folds} folds of held-out groups",
-        ),
-        neighbours=NearestNeighbours(embeddings=NEIGHBOURS, nearest=NEAREST, reject_above=choices.reject_above),
-        licence="CC-BY-4.0",
-        credit=(
-            "singing-insects, trained on InsectSet32 (Baudewijn Odé, Ed Baker; CC BY 4.0) and ESC-10 (K. J. Piczak; "
-            "CC BY 3.0), from EfficientNet-Lite0 (Apache-2.0)"
-        ),
-        citation=(
-            "Faiß, M. & Stowell, D. (2023). Adaptive representations of sound for automatic insect recognition. "
-            "PLOS Computational Biology 19(10): e1011541. Data: InsectSet32, Zenodo 7072196."
-        ),
-        uses="Screening of recordings for 26 singing insects; any use with credit. Not for species outside its list.",
-        files={},
+def text(folds: Sequence[HeldOut], unheard: Sequence[HeldOut], choices: Choices, recipe: Recipe) -> str:
+    """The card: every fold judged by what the other folds choose, species that were never heard by what ships."""
+    rows = rows_of(folds, crossed(folds))
+    strangers = rows_of(unheard, [choices] * len(unheard))
+    int8 = (
+        f"| int8 weights name the same class as float32 | {np.mean([each.int8_agreement for each in folds]):.4f} "
+        f"of held-out windows, probabilities within {max(each.int8_difference for each in folds):.3f} | |\n"
     )
-
-
-def _key(heard: Sequence[Heard], recipe: Recipe) -> str:
-    """What held-out answers depend on."""
-    content = [f"{each.label}/{each.group}/{each.features.shape[1]}" for each in heard]
-    return "\n".join([Listener().digest, str((TEACHING, recipe.steps, recipe.folds, recipe.seed)), *content])
+    return card(
+        table(rows, strangers, choices.reject_above) + int8,
+        by_species(rows),
+        coarse=choices.coarse,
+        folds=recipe.folds,
+        tested=len(folds),
+        steps=recipe.steps,
+    )
 
 
 def _npz(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:

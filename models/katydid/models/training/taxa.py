@@ -55,11 +55,12 @@ def species_name(label: str) -> str:
     raise LabelledDataError(f"the label {label!r} names no species: write it as 'Genus species'")
 
 
-def class_label(index: int, name: str) -> Label:
-    """The output class for a species name, or for NOISE."""
+def class_label(index: int, name: str, coarse: frozenset[str] = frozenset()) -> Label:
+    """The output class for a species name, or for NOISE. Species of the genera in `coarse` are answered at the genus,
+    as provisional ones are."""
     if name == NOISE:
         return Label(index=index, taxon_id=taxon_id(NOISE), name=NOISE, rank="none", role=Role.NOISE)
-    genus, _, epithet = name.partition(" ")
+    genus = genus_of(name)
     song = SONGS.get(name)
     return Label(
         index=index,
@@ -68,18 +69,23 @@ def class_label(index: int, name: str) -> Label:
         rank="species",
         common_name=song.common_name if song else "",
         higher=(("genus", genus), *GENERA.get(genus, ())),
-        answer_rank="genus" if is_provisional(epithet) else "",
+        answer_rank="genus" if is_provisional(name) or genus in coarse else "",
     )
 
 
-def class_labels(names: Sequence[str]) -> tuple[Label, ...]:
+def class_labels(names: Sequence[str], coarse: frozenset[str] = frozenset()) -> tuple[Label, ...]:
     """Labels for class names in the order of the network's outputs."""
-    return tuple(class_label(index, name) for index, name in enumerate(names))
+    return tuple(class_label(index, name, coarse) for index, name in enumerate(names))
 
 
-def is_provisional(epithet: str) -> bool:
-    """True for "sp10", "cf. catenata", "sp11 cf. hirtipennis"."""
-    return bool(_PROVISIONAL.match(epithet))
+def genus_of(name: str) -> str:
+    """The first word; of NOISE itself."""
+    return name.partition(" ")[0]
+
+
+def is_provisional(name: str) -> bool:
+    """True for "Platypleura sp10", "Platypleura cf. catenata", "Platypleura sp11 cf. hirtipennis"."""
+    return bool(_PROVISIONAL.match(name.partition(" ")[2]))
 
 
 def _epithet(joined: str) -> str:
