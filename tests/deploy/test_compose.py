@@ -140,6 +140,11 @@ def test_workers_may_stop_in_order_before_they_are_killed() -> None:
     assert int(SERVICES["worker"]["stop_grace_period"].removesuffix("s")) > Configuration().kafka.stop_s
 
 
+def test_every_service_is_on_the_page() -> None:
+    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    assert {name for name in SERVICES if f"`{name}`" not in page} == set()
+
+
 def test_the_image_runs_as_nobody_in_particular_on_a_pinned_base() -> None:
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert re.search(r"^ARG PYTHON=python:3\.\d+\.\d+-slim-\w+$", text, re.MULTILINE)

@@ -65,6 +65,14 @@ def test_every_alert_says_what_to_do_and_how_soon() -> None:
         assert set(rule["annotations"]) == {"summary", "action"}
 
 
+def test_every_alert_is_on_the_page_with_its_severity() -> None:
+    page = (DEPLOY.parent / "docs" / "deploy.md").read_text(encoding="utf-8")
+    listed: dict[str, str] = {}
+    for names, severity in re.findall(r"^\| (`Katydid[^|]+) \| (\w+) \|", page, re.MULTILINE):
+        listed |= dict.fromkeys(re.findall(r"`(\w+)`", names), severity)
+    assert listed == {rule["alert"]: rule["labels"]["severity"] for rule in RULES}
+
+
 def test_every_alert_is_tested_to_fire_and_to_keep_still() -> None:
     tests = yaml.safe_load((PROMETHEUS / "alerts_test.yml").read_text(encoding="utf-8"))["tests"]
     asked = [(each["alertname"], bool(each["exp_alerts"])) for test in tests for each in test["alert_rule_test"]]

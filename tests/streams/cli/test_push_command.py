@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,9 @@ pytest.importorskip("confluent_kafka", reason="needs the kafka extra")
 
 from hostile_files import encoded, photo
 from katydid.sensors import envelope
-from katydid.streams.cli import run_command
+from katydid.sensors.errors import MediaStoreError, SourceError, UplinkError
+from katydid.streams.cli import INTERRUPTED, run_command
+from katydid.streams.cli.push import NOT_ALL_SENT
 from mock_cluster import MockCluster, cluster, received_envelope
 
 __all__ = ["cluster"]
@@ -44,6 +47,21 @@ def card(tmp_path: Path) -> Path:
     for number in range(4):
         (folder / f"IMG_{number}.jpg").write_bytes(encoded(photo(96 + number), "JPEG"))
     return folder
+
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "push.md").read_text(encoding="utf-8")
+
+
+def test_every_option_is_on_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["push", "--help"]) == 0
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", capsys.readouterr().out)) - {"--help"}
+    assert len(options) > 10
+    assert {option for option in options if f"`{option}" not in PAGE and not option.startswith("--no-")} == set()
+
+
+def test_every_exit_code_of_a_push_is_on_the_page() -> None:
+    for code in (0, SourceError.exit_code, MediaStoreError.exit_code, UplinkError.exit_code, NOT_ALL_SENT, INTERRUPTED):
+        assert f"\n| {code} | " in PAGE
 
 
 def url(cluster: MockCluster) -> str:
