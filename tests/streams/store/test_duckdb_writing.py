@@ -27,7 +27,7 @@ def ids(store: DuckDBStore) -> list[str]:
 @given(
     st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=8), min_size=1, max_size=8), st.sets(st.integers(0, 7))
 )
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_each_capture_is_one_row_whatever_comes_again_and_wherever_the_store_was_closed(
     tmp_path_factory: pytest.TempPathFactory, make: Make, batches: list[list[int]], closed_before: set[int]
 ) -> None:
