@@ -40,34 +40,18 @@ class LiteRTEngine:
 
     def __init__(self, data: bytes, *, max_batch: int, slots: int, name: str) -> None:
         self._name = name
-        self._slots = slots
+        self.slots = slots
         self._data = data
         first = _Slot(data, name)
-        self._inputs, self._outputs, self._running = first.inputs, first.outputs, first.describe()
-        self._max_batch = max_batch if first.open_batch else 1
+        self.inputs, self.outputs, self._running = first.inputs, first.outputs, first.describe()
+        self.max_batch = max_batch if first.open_batch else 1
         # None stands for an interpreter that is not made yet; the newest used one is taken first.
         self._free: queue.LifoQueue[_Slot | None] = queue.LifoQueue()
         for slot in (*[None] * (slots - 1), first):
             self._free.put(slot)
 
-    @property
-    def max_batch(self) -> int:
-        return self._max_batch
-
-    @property
-    def slots(self) -> int:
-        return self._slots
-
-    @property
-    def inputs(self) -> dict[str, Port]:
-        return self._inputs
-
-    @property
-    def outputs(self) -> dict[str, Port]:
-        return self._outputs
-
     def infer(self, inputs: Arrays) -> Arrays:
-        count = batch_size(inputs, self._inputs, self._max_batch, self._name)
+        count = batch_size(inputs, self.inputs, self.max_batch, self._name)
         slot = self._free.get()
         try:
             if slot is None:
@@ -83,7 +67,7 @@ class LiteRTEngine:
         with suppress(queue.Empty):
             while True:
                 self._free.get_nowait()
-        for _ in range(self._slots):
+        for _ in range(self.slots):
             self._free.put(None)
 
 

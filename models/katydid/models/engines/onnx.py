@@ -38,7 +38,7 @@ class OnnxEngine:
 
     def __init__(self, data: bytes, *, max_batch: int, slots: int, name: str) -> None:
         self._name = name
-        self._slots = slots
+        self.slots = slots
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
@@ -47,29 +47,13 @@ class OnnxEngine:
             self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except _RUNTIME_ERRORS as error:
             raise EngineError(f"{name}: ONNX Runtime cannot open this graph: {error}") from error
-        self._inputs = {node.name: self._port(node.type, node.shape) for node in self._session.get_inputs()}
-        self._outputs = {node.name: self._port(node.type, node.shape) for node in self._session.get_outputs()}
-        self._max_batch = max_batch if self._open_batch() else 1
-
-    @property
-    def max_batch(self) -> int:
-        return self._max_batch
-
-    @property
-    def slots(self) -> int:
-        return self._slots
-
-    @property
-    def inputs(self) -> dict[str, Port]:
-        return self._inputs
-
-    @property
-    def outputs(self) -> dict[str, Port]:
-        return self._outputs
+        self.inputs = {node.name: self._port(node.type, node.shape) for node in self._session.get_inputs()}
+        self.outputs = {node.name: self._port(node.type, node.shape) for node in self._session.get_outputs()}
+        self.max_batch = max_batch if self._open_batch() else 1
 
     def infer(self, inputs: Arrays) -> Arrays:
-        count = batch_size(inputs, self._inputs, self._max_batch, self._name)
-        if any(array.ndim == len(self._inputs[name].shape) + 1 for name, array in inputs.items()):
+        count = batch_size(inputs, self.inputs, self.max_batch, self._name)
+        if any(array.ndim == len(self.inputs[name].shape) + 1 for name, array in inputs.items()):
             return self._run({name: array[0] for name, array in inputs.items()}, 1)
         return self._run(inputs, count)
 
@@ -80,7 +64,7 @@ class OnnxEngine:
         """ONNX Runtime frees a session with its last reference; calls that still run end first."""
 
     def _run(self, inputs: Arrays, count: int) -> Arrays:
-        names = list(self._outputs)
+        names = list(self.outputs)
         try:
             results = self._session.run(names, inputs)
         except _RUNTIME_ERRORS as error:
@@ -97,7 +81,7 @@ class OnnxEngine:
     def _open_batch(self) -> bool:
         """True where every input leaves the batch open. Raises EngineError for a graph fixed to several items."""
         # An input of one axis has no batch: it takes the samples of one item.
-        first = [port.shape[0] if len(port.shape) > 1 else 1 for port in self._inputs.values()]
+        first = [port.shape[0] if len(port.shape) > 1 else 1 for port in self.inputs.values()]
         if fixed := [size for size in first if size not in (None, 1)]:
             raise EngineError(
                 f"{self._name}: the graph is fixed to batches of {fixed[0]}: export it with a batch of 1 or an open one"
