@@ -316,6 +316,18 @@ def test_a_known_capture_settles_its_position_without_being_identified(model: Mo
     assert [(arrival.position.offset, arrival.outcome.reason) for arrival in sink.batches[0]] == [(5, "duplicate")]
 
 
+def test_a_source_of_known_captures_runs_no_further_ahead_of_the_sink_than_one_of_new_ones(model: Model) -> None:
+    sink = Kept()
+    sink.gate.clear()
+    with Pipeline([model], sink, settings(max_items=3)) as pipeline:
+        assert [pipeline.put_known_wait(taken(n, b""), timeout=0.01) for n in range(5)] == [True] * 3 + [False] * 2
+        pipeline.put_known(taken(5, b""))  # What the writer's thread settles has a place in any case.
+        sink.gate.set()
+        assert pipeline.put_known_wait(taken(6, b""), timeout=DEADLINE_S)
+        assert pipeline.drain(DEADLINE_S)
+    assert [arrival.position.offset for batch in sink.batches for arrival in batch] == [0, 1, 2, 5, 6]
+
+
 async def test_the_asynchronous_put_waits_for_room_too(model: Model) -> None:
     sink = Kept()
     sink.gate.clear()

@@ -278,7 +278,7 @@ class LocalRun:
         if copy is Copy.NEW:
             pipeline.put_wait(taken)
         elif copy is Copy.STORED:
-            pipeline.put_known(taken)
+            pipeline.put_known_wait(taken)
 
     def _wait(self, pipeline: Pipeline, reader: threading.Thread, watch: Watch) -> None:
         """Watch until the folder is read and everything is durable; while following, write the outputs when idle."""

@@ -177,15 +177,20 @@ class Pipeline:
     def put_known(self, taken: Taken) -> None:
         """Settle the position of a capture whose outcome the sink holds already: nothing is identified, and the sink
         keeps the outcome that it has. Does not wait, so the writer's own thread may call it."""
-        arrival = Arrival(outcome=_known(taken.capture), position=taken.position)
         with self._lock:
-            if self._ended():
-                return
-            turn = self._order.take(taken.position)
-            self._items += 1
-            self._counts["known"] += 1
-            self._writer.add(self._order.finish(turn, arrival))
-            self._flush_at_end()
+            if not self._ended():
+                self._admit_known(taken)
+
+    def put_known_wait(self, taken: Taken, timeout: float | None = None) -> bool:
+        """The same for a source, which must not run ahead of the sink however many captures are known. False: no room
+        within `timeout` seconds, or the pipeline is stopping. Raises what stopped the pipeline."""
+        with self._room:
+            fits = self._room.wait_for(lambda: self._items < self.settings.max_items or self._ended(), timeout)
+            self._raise_failure()
+            if not fits or self._ended():
+                return False
+            self._admit_known(taken)
+            return True
 
     def hurry(self) -> None:
         """Say that the source is at its end: when all that was taken is finished, it is written without waiting."""
@@ -267,6 +272,14 @@ class Pipeline:
         self._counts["taken"] += 1
         self._waiting.append(job)
         self._work.notify()
+
+    def _admit_known(self, taken: Taken) -> None:
+        arrival = Arrival(outcome=_known(taken.capture), position=taken.position)
+        turn = self._order.take(taken.position)
+        self._items += 1
+        self._counts["known"] += 1
+        self._writer.add(self._order.finish(turn, arrival))
+        self._flush_at_end()
 
     def _try_put(self, taken: Taken, lane: Lane) -> bool:
         with self._lock:
