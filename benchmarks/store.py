@@ -1,6 +1,6 @@
 """How fast the DuckDB store takes outcomes, and answers, with millions of rows in it.
 
-    python benchmarks/store.py --rows 10000000 --folder /path/with/ten/free/gigabytes
+    python benchmarks/store.py --rows 10000000 --folder /path/with/ten/free/gigabytes [--filled ten_million.duckdb]
 
 Fills a store with SQL (a year of fifty sensors, one detection each), then writes batches of live outcomes and of an
 old memory card, each durable when its `write` returns, and times the reads. Making the outcomes is not in the times.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import shutil
 import statistics
 import tempfile
 import time
@@ -46,14 +47,25 @@ START_MS, YEAR_MS = 1_735_689_600_000, 365 * 86_400_000
 """2025-01-01."""
 LIVE_STEP_MS = 600
 """Between two captures of the station: each of the fifty sensors records every 30 s."""
-MEASURES = (
-    Measure(name="rms_dbfs", value=-40.5, bound=-90.0, passed=True),
-    Measure(name="clipped_share", value=0.001, bound=0.25, passed=True),
-)
-FACTS = tuple(
-    Fact(name=name, value=value, read_from="audiomoth")
-    for name, value in (("temperature_c", "12.3"), ("battery_v", "4.2"), ("gain", "medium"), ("serial", "24F3190361"))
-)
+
+
+def measures(number: int) -> tuple[Measure, ...]:
+    """Two measures, other ones for each outcome."""
+    return (
+        Measure(name="rms_dbfs", value=-40.5 - number % 997 / 100, bound=-90.0, passed=True),
+        Measure(name="clipped_share", value=number % 89 / 1000, bound=0.25, passed=True),
+    )
+
+
+def facts(number: int) -> tuple[Fact, ...]:
+    """Four facts of a recorder, of which one changes from clip to clip."""
+    said = (
+        ("temperature_c", str(number % 300 / 10)),
+        ("battery_v", "4.2"),
+        ("gain", "medium"),
+        ("serial", "24F3190361"),
+    )
+    return tuple(Fact(name=name, value=value, read_from="audiomoth") for name, value in said)
 
 
 def outcome(at_ms: int, sensor: int, number: int) -> Outcome:
@@ -70,19 +82,19 @@ def outcome(at_ms: int, sensor: int, number: int) -> Outcome:
         sha256=tail + tail[:24],
         length=1_234_567,
         place=Place(latitude=52.0, longitude=5.0, source="option"),
-        facts=(*FACTS,),
+        facts=facts(number),
         file=f"site-{sensor:03d}/{number:09d}.flac",
         status=Status.IDENTIFIED,
         effort=Effort(seconds=30.0, channels=1, sample_rate=48_000),
-        quality=(*MEASURES,),
-        detections=(_detection(at_ms, tail, taxon),),
+        quality=measures(number),
+        detections=(_detection(at_ms, tail, taxon, number),),
         ran=(Ran(bundle="birds-1", bundle_digest="d" * 64, engine="onnx", provider="CPUExecutionProvider"),),
         settings_digest="5" * 32,
         katydid_version="0.1.0",
     )
 
 
-def _detection(at_ms: int, tail: str, taxon: str) -> Detection:
+def _detection(at_ms: int, tail: str, taxon: str, number: int) -> Detection:
     ranks = (("species", taxon, 0.7), ("genus", taxon.split()[0], 0.75), ("family", "Fringillidae", 0.8))
     return Detection(
         detection_id=f"{at_ms:012x}{tail[20:]}",
@@ -99,7 +111,7 @@ def _detection(at_ms: int, tail: str, taxon: str) -> Detection:
             Alternative(taxon=Taxon(taxon_id=f"name:Other {k}", name=f"Other {k}", rank="species"), score=0.1 / (k + 1))
             for k in range(3)
         ),
-        quality=(*MEASURES,),
+        quality=measures(number + 1),
         context=Context(local_solar_hour=5.5, sun_elevation_deg=3.0, prior=0.9, prior_bundle="geo-1", expected=True),
         decision=Decision(verdict=Verdict.ACCEPTED, reason="probability 0.70 at or above 0.50"),
     )
@@ -203,13 +215,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--folder", type=Path, default=None, help="where the store is made; a temporary folder else")
+    parser.add_argument("--filled", type=Path, default=None, help="a filled store that is kept: made there, or used")
     parser.add_argument("--thousands", type=int, default=100, help="batches of 1,000")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         path = Path(folder) / "bench.duckdb"
         print(f"load of this machine before: {psutil.getloadavg()[0]:.1f}")
         begin = time.perf_counter()
-        fill(path, options.rows)
+        if options.filled is not None and options.filled.exists():
+            shutil.copyfile(options.filled, path)
+        else:
+            fill(path, options.rows)
+            if options.filled is not None:
+                shutil.copyfile(path, options.filled)
         print(
             f"filled {options.rows:,} rows in {time.perf_counter() - begin:.0f} s, {path.stat().st_size / 1e9:.2f} GB"
         )

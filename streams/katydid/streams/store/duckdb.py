@@ -42,8 +42,8 @@ _DAY = 86_400_000
 PIECES = 8
 """A batch is made rows in about so many pieces: while DuckDB appends one, the next is made."""
 PIECE_LEAST, PIECE_MOST = 1_000, 2_000
-"""Outcomes in a piece. Smaller ones cost more than the second processor gains: each of DuckDB's threads begins columns of
-its own. And the processor's cache holds the columns of a thousand outcomes, not those of ten."""
+"""Outcomes in a piece. Smaller ones cost more than the second processor gains: each of DuckDB's threads begins columns
+of its own. And the processor's cache holds the columns of a thousand outcomes, not those of ten thousand."""
 _COMPACT_SHARE = 20
 """Compact when at least a twentieth as many rows were written as there would be to read."""
 
