@@ -151,7 +151,7 @@ class FakeInflux:
             return refused
         if name not in self.buckets:
             return _said(404, "database not found")
-        return web.json_response({"results": [{"statement_id": 0, "series": list(answers(self.buckets[name], query))}]})
+        return web.json_response({"results": list(results(self.buckets[name], query))})
 
     def _list(self, request: web.Request) -> web.Response:
         refused = self._not_allowed(request, writing=False)
@@ -326,15 +326,28 @@ def _value(text: str) -> object:
 
 _LITERAL = re.compile(r"'((?:[^'\\]|\\.)*)'")
 _SELECT = re.compile(
-    r'SELECT (?P<columns>.+?) FROM "(?P<name>\w+)" WHERE (?P<where>.+?)(?: GROUP BY "(?P<by>\w+)")?'
+    r'SELECT (?P<columns>.+?) FROM "(?P<name>\w+)" WHERE (?P<where>.+?)(?: GROUP BY (?P<by>.+?))?(?: fill\(none\))?'
     r"(?P<order> ORDER BY time(?: DESC)?)?(?P<limit> LIMIT \d+)?"
 )
 _KINDS = {str: "string", float: "float", int: "integer", bool: "boolean"}
 _COLUMN = {str: "TEXT", float: "REAL", int: "INTEGER", bool: "INTEGER"}
 
 
-def answers(bucket: Bucket, query: str) -> Iterator[dict[str, object]]:
-    """The series of an answer."""
+def results(bucket: Bucket, queries: str) -> Iterator[dict[str, object]]:
+    """The answer to each statement."""
+    literals: list[str] = []
+
+    def put_aside(found: re.Match[str]) -> str:
+        literals.append(re.sub(r"\\(.)", r"\1", found[1]))
+        return "?"
+
+    for number, query in enumerate(_LITERAL.sub(put_aside, queries).split(";")):
+        mine, literals = literals[: query.count("?")], literals[query.count("?") :]
+        yield {"statement_id": number, "series": list(answers(bucket, query, mine))}
+
+
+def answers(bucket: Bucket, query: str, literals: list[str]) -> Iterator[dict[str, object]]:
+    """The series of an answer; literals stand in the query as question marks."""
     if query == "SHOW MEASUREMENTS":
         if bucket.points:
             yield {"name": "measurements", "columns": ["name"], "values": [[name] for name in sorted(bucket.points)]}
@@ -342,13 +355,7 @@ def answers(bucket: Bucket, query: str) -> Iterator[dict[str, object]]:
     if query.startswith("SHOW FIELD KEYS FROM "):
         yield from _field_keys(bucket, query.split('"')[1])
         return
-    literals: list[str] = []
-
-    def put_aside(found: re.Match[str]) -> str:
-        literals.append(re.sub(r"\\(.)", r"\1", found[1]))
-        return "?"
-
-    found = _SELECT.fullmatch(_LITERAL.sub(put_aside, query))
+    found = _SELECT.fullmatch(query)
     assert found is not None, f"the fake knows no such question: {query}"
     points = bucket.points.get(found["name"])
     if points:
@@ -364,21 +371,27 @@ def _field_keys(bucket: Bucket, measurement: str) -> Iterator[dict[str, object]]
 def _selected(
     bucket: Bucket, found: re.Match[str], points: dict[Key, Fields], literals: list[str]
 ) -> Iterator[dict[str, object]]:
-    columns = found["columns"] if found["by"] else f"time, {found['columns']}"
-    query = f"SELECT {columns} FROM rows WHERE {found['where']}"
-    if found["by"]:
-        query = f'SELECT "{found["by"]}", {columns} FROM rows WHERE {found["where"]} GROUP BY "{found["by"]}"'
+    by = found["by"] or ""
+    tags = re.findall(r'"(\w+)"', by)
+    time = _HOUR if "time(1h)" in by else "0" if by else "time"
+    query = f"SELECT {', '.join([*tags, f'{time} AS time', found['columns']])} FROM rows WHERE {found['where']}"
+    if by:
+        query += f" GROUP BY {', '.join([*tags, time] if time == _HOUR else tags)}"
     query += (found["order"] or "") + (found["limit"] or "")
     with closing(sqlite3.connect(":memory:")) as connection:
         _make_table(bucket, found["name"], points, connection)
         cursor = connection.execute(query, literals)
         names = [each[0] for each in cursor.description or []]
         rows = [list(row) for row in cursor.fetchall()]
-    if not found["by"] and rows:
-        yield {"name": found["name"], "columns": names, "values": rows}
-    for by, *values in rows if found["by"] else []:
-        tags = {found["by"]: by}
-        yield {"name": found["name"], "tags": tags, "columns": ["time", *names[1:]], "values": [[0, *values]]}
+    series: dict[tuple[str, ...], list[list[object]]] = {}
+    for row in rows:
+        series.setdefault(tuple(row[: len(tags)]), []).append(row[len(tags) :])
+    for key, values in series.items():
+        about = {"tags": dict(zip(tags, key, strict=True))} if tags else {}
+        yield {"name": found["name"], **about, "columns": names[len(tags) :], "values": values}
+
+
+_HOUR = "time - ((time % 3600000000000) + 3600000000000) % 3600000000000"
 
 
 def _make_table(bucket: Bucket, name: str, points: dict[Key, Fields], connection: sqlite3.Connection) -> None:

@@ -40,9 +40,9 @@ _ACTIVITY = (
 )
 _EFFORT = ("sensor", *EFFORT_1H.fields)
 _TOTALS = (
-    *(("SUM", name) for name in EFFORT_1H.fields if not name.endswith("captured_at")),
-    ("MIN", "first_captured_at"),
-    ("MAX", "last_captured_at"),
+    *(("SUM", name, name) for name in EFFORT_1H.fields if not name.endswith("captured_at")),
+    ("MIN", "first_captured_at", "first_captured_at"),
+    ("MAX", "last_captured_at", "last_captured_at"),
 )
 
 
@@ -59,7 +59,7 @@ async def activity(connection: Connection, window: Window, by: By, taxa: Sequenc
 
 async def sensors(connection: Connection) -> pa.Table:
     """SENSOR from the hourly sums, which the server sums."""
-    found = await connection.ask(sums(EFFORT_1H, _TOTALS, "sensor", EVER))
+    found = await connection.ask(sums(EFFORT_1H, _TOTALS, ("sensor",), EVER))
     rows = [{**row, "time": 0} for row in found]
     return answer((reads.SENSORS_QUERY, {}), SENSOR, {"effort_1h": effort_rows(rows)})
 
@@ -81,14 +81,14 @@ async def latest(connection: Connection, n: int) -> pa.Table:
         newest = await connection.ask(select(DETECTIONS, ("captured_at",), EVER, newest_first=True, limit=n))
         if newest:
             since = Window(start=min(whole(row["captured_at"]) for row in newest))
-            await captures.each(connection, around(since), ['"detections" > 0'], gathered.take)
+            await captures.during(connection, around(since), ['"detections" > 0'], gathered.take)
     return answer(reads.latest_query(n), DETECTION, gathered.tables())
 
 
 async def every_outcome(connection: Connection) -> str:
     """The content hash."""
     gathered = Gathered()
-    await captures.each(connection, EVER, [], gathered.take)
+    await captures.during(connection, EVER, [], gathered.take)
     return hash_of(gathered.tables())
 
 
@@ -103,15 +103,16 @@ async def _chosen(connection: Connection, chosen: OutcomeFilter, of: Measurement
     chosen = await _narrowed(connection, chosen, of)
     where, among = chosen_by(chosen), matching(chosen)
     if among:
-        places = select(
-            DETECTIONS, ("capture_point",), around(chosen.window), where=[*chosen_by(chosen, statuses=False), *among]
+        where = [*chosen_by(chosen, statuses=False), *among]
+        found = await connection.ask(
+            select(DETECTIONS, ("capture_point", "sensor"), around(chosen.window), where=where)
         )
-        points = {whole(row["capture_point"]) for row in await connection.ask(places)}
-        gathered.take(await captures.at_points(connection, points, chosen.sensors))
+        places = {captures.place(row, "capture_point") for row in found}
+        await captures.at_places(connection, places, gathered.take)
     else:
         if of is DETECTIONS:
             where.append('"detections" > 0')
-        await captures.each(connection, around(chosen.window), where, gathered.take)
+        await captures.during(connection, around(chosen.window), where, gathered.take)
     return gathered.tables()
 
 

@@ -21,10 +21,9 @@ from katydid.streams.sink import Arrival
 from katydid.streams.store.influx import captures
 from katydid.streams.store.influx.answers import Refusal
 from katydid.streams.store.influx.connection import Connection
-from katydid.streams.store.influx.hours import hour_lines, hour_of
+from katydid.streams.store.influx.hours import Hours, hour_of
 from katydid.streams.store.influx.lines import Unwritable
 from katydid.streams.store.influx.patience import Insistence
-from katydid.streams.store.influx.plain import speakable
 from katydid.streams.store.influx.points import Sites, capture_lines, detection_lines
 from katydid.streams.store.influx.writer import Writer
 
@@ -50,6 +49,7 @@ class BatchWriter:
     writer: Writer
     insistence: Insistence
     sites: Sites
+    hours: Hours = field(default_factory=Hours)
 
     async def write(self, arrivals: Sequence[Arrival]) -> list[tuple[Arrival, str]]:
         """All three steps; returns what can never be kept, and why. Raises StoreUnusable, StoreUnreachable."""
@@ -59,7 +59,7 @@ class BatchWriter:
         await self._step([(one, line) for one in batch for line in one.captures])
         good = [one for one in batch if not one.refused]
         await self._step([(one, line) for one in good for line in one.detections])
-        await self._sum_up({(speakable(one.outcome.sensor_id), hour_of(one.outcome.captured_at)) for one in good})
+        await self._sum_up([one for one in good if not one.refused])
         return [(one.arrival, one.refused[0]) for one in batch if one.refused]
 
     def _prepared(self, arrival: Arrival, kept: Outcome | None) -> _Prepared:
@@ -75,8 +75,15 @@ class BatchWriter:
         for refused in await self.writer.write([line for _, line in lines]):
             lines[refused.index][0].refused.append(refused.reason)
 
-    async def _sum_up(self, touched: set[tuple[str, int]]) -> None:
-        lines = await self._asked(lambda: hour_lines(self.connection, touched))
+    async def _sum_up(self, good: Sequence[_Prepared]) -> None:
+        for one in good:
+            if one.captures:
+                self.hours.wrote(one.outcome, self.sites)
+        for one in good:
+            if not one.captures:
+                self.hours.forget(hour_of(one.outcome))
+        touched = {hour_of(one.outcome) for one in good}
+        lines = await self._asked(lambda: self.hours.lines(self.connection, touched))
         for refused in await self.writer.write(lines):
             raise StoreUnusable(f"an hourly sum is refused: {refused.reason}. `katydid store check` says more")
 

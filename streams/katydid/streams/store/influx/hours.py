@@ -1,21 +1,30 @@
-"""The hourly sums `activity_1h` and `effort_1h`, made anew from the points of the hours that a batch touched.
+"""The hourly sums `activity_1h` and `effort_1h`, made anew for the hours that a batch touched.
 
 Made anew and not added to: a batch that is written twice, or half before a kill and whole after it, leaves the same
-sums. Two workers that write the same sensor at the same moment (one of them no longer its owner) may leave a sum that
-is behind until that hour is touched again; captures and detections are never wrong by that.
+sums. The server sums the effort. It cannot sum detections by taxon, which is a field; so their rows would have to be
+read again and again while an hour fills. Instead what this worker has written into an hour is remembered, and believed
+as long as the server counts as many captures in that hour as are remembered: a capture is written once and never
+changed, so equal counts are equal sets. Whatever else happened (another worker, a restart, a replay) gives another
+count, or is forgotten here, and the rows are read.
+
+Two workers that write the same sensor at the same moment (one of them no longer its owner) may leave a sum that is
+behind until that hour is touched again; captures and detections are never wrong by that.
 """
 
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from katydid.models.outcome import Outcome, Verdict
 from katydid.streams.store.influx.cells import real, whole
 from katydid.streams.store.influx.connection import Connection, Row
-from katydid.streams.store.influx.influxql import Stretch, of_sensors, select
+from katydid.streams.store.influx.influxql import Stretch, of_sensors, select, sums
 from katydid.streams.store.influx.lines import Encoder
-from katydid.streams.store.influx.plain import original_tag, original_text
+from katydid.streams.store.influx.plain import original_tag, original_text, speakable
+from katydid.streams.store.influx.points import Sites
 from katydid.streams.store.influx.schema import ACTIVITY_1H, CAPTURE, DETECTION, EFFORT_1H
 from katydid.streams.store.influx.timestamps import HOUR
 from katydid.streams.store.spans import runs
@@ -23,78 +32,130 @@ from katydid.streams.store.spans import runs
 _activity, _effort = Encoder(ACTIVITY_1H), Encoder(EFFORT_1H)
 _DETECTED = ("sensor", "site", "model", "taxon_id", "taxon", "common_name", "rank", "confidence", "decision")
 _LOOKED = (
-    "sensor", "site", "identified", "empty", "refused", "effort_s", "effort_frames", "detections", "captured_at",
-)  # fmt: skip
+    ("COUNT", "captured_at", "captures"),
+    *(("SUM", name, name) for name in ("identified", "empty", "refused", "effort_s", "effort_frames", "detections")),
+    ("MIN", "captured_at", "first_captured_at"),
+    ("MAX", "captured_at", "last_captured_at"),
+)
+MOST_REMEMBERED = 1_024
+"""Hours of sensors; the oldest are forgotten first."""
 
 SensorHour = tuple[str, int]
 """A sensor, and the number of an hour since 1970."""
-
-
-def hour_of(captured_at: int) -> int:
-    """The number of the hour since 1970."""
-    return captured_at // HOUR
+_Key = tuple[str, str, str]
+"""Model, site, taxon id."""
 
 
 @dataclass
 class _Sums:
-    names: tuple[str, str, str] = ("", "", "")
+    names: tuple[str, str, str]
+    """Of the taxon: name, common name, rank."""
     accepted: int = 0
     confidences: list[float] = field(default_factory=list)
+    """One by one: only a sum over all of them is the same in whatever order they came."""
 
 
 @dataclass
-class _Effort:
-    counts: list[int] = field(default_factory=lambda: [0, 0, 0, 0, 0, 0])
-    seconds: list[float] = field(default_factory=list)
-    times: list[int] = field(default_factory=list)
+class _Hour:
+    captures: int = 0
+    sums: dict[_Key, _Sums] = field(default_factory=dict)
 
-
-async def hour_lines(connection: Connection, touched: Iterable[SensorHour]) -> list[bytes]:
-    """The lines of all sums of the touched hours."""
-    wanted = set(touched)
-    where = of_sensors(sensor for sensor, _ in wanted)
-    lines: list[bytes] = []
-    for first, last in runs((hour for _, hour in wanted), gap=1):
-        stretch = Stretch(first * HOUR, (last + 1) * HOUR)
-        lines += _activity_lines(await connection.ask(select(DETECTION, _DETECTED, stretch, where=where)), wanted)
-        lines += _effort_lines(await connection.ask(select(CAPTURE, _LOOKED, stretch, where=where)), wanted)
-    return lines
-
-
-def _activity_lines(found: Sequence[Row], wanted: set[SensorHour]) -> list[bytes]:
-    """Tags stay as the server says them until they are keys: the same text, and one look-up less for each row."""
-    sums: dict[tuple[str, str, str, str, int], _Sums] = {}
-    for row in found:
-        hour = whole(row["time"]) // HOUR
-        key = (str(row["model"]), str(row["sensor"]), str(row["site"]), str(row["taxon_id"]), hour)
-        one = sums.get(key)
+    def add(self, key: _Key, names: tuple[str, str, str], confidence: float, accepted: bool) -> None:
+        one = self.sums.get(key)
         if one is None:
-            one = sums[key] = _Sums((str(row["taxon"]), str(row["common_name"]), str(row["rank"])))
-        one.accepted += row["decision"] == "accepted"
-        one.confidences.append(real(row["confidence"]))
+            one = self.sums[key] = _Sums(names)
+        one.accepted += accepted
+        one.confidences.append(confidence)
+
+
+def hour_of(outcome: Outcome) -> SensorHour:
+    """The hour that an outcome counts in."""
+    return speakable(outcome.sensor_id), outcome.captured_at // HOUR
+
+
+class Hours:
+    """What one writer remembers of the hours that it fills."""
+
+    def __init__(self) -> None:
+        self._hours: OrderedDict[SensorHour, _Hour] = OrderedDict()
+
+    def wrote(self, outcome: Outcome, site: Sites) -> None:
+        """A capture that was not there before is durable now, with its detections."""
+        hour = self._hours.setdefault(hour_of(outcome), _Hour())
+        hour.captures += 1
+        for one in outcome.detections:
+            taxon = one.taxon
+            key = (one.model, site(outcome.sensor_id), "" if taxon is None else taxon.taxon_id)
+            names = ("", "", "") if taxon is None else (taxon.name, taxon.common_name, taxon.rank)
+            hour.add(key, names, float(one.confidence), one.decision.verdict is Verdict.ACCEPTED)
+
+    def forget(self, hour: SensorHour) -> None:
+        """Something of the hour was there before, and may not have been complete."""
+        self._hours.pop(hour, None)
+
+    async def lines(self, connection: Connection, touched: Iterable[SensorHour]) -> list[bytes]:
+        """The lines of all sums of the touched hours. Raises Refusal, NoAnswer."""
+        wanted = set(touched)
+        looked = await _looked(connection, wanted)
+        counts: dict[SensorHour, int] = {}
+        for hour, row in looked:
+            counts[hour] = counts.get(hour, 0) + whole(row["captures"])
+        unsure = {hour for hour in wanted if self._hours.get(hour, _Hour()).captures != counts.get(hour, 0)}
+        if unsure:
+            self._hours.update(await _read(connection, unsure, counts))
+        lines = [_effort_line(hour, row) for hour, row in looked]
+        for hour in wanted & set(self._hours):
+            lines += _activity_lines(hour, self._hours[hour])
+            self._hours.move_to_end(hour)
+        while len(self._hours) > MOST_REMEMBERED:
+            self._hours.popitem(last=False)
+        return lines
+
+
+async def _looked(connection: Connection, wanted: set[SensorHour]) -> list[tuple[SensorHour, Row]]:
+    """The effort of each wanted hour, by site."""
+    found: list[tuple[SensorHour, Row]] = []
+    for stretch in _stretches(wanted):
+        where = of_sensors(sensor for sensor, _ in wanted)
+        for row in await connection.ask(sums(CAPTURE, _LOOKED, ("sensor", "site"), stretch, where, hourly=True)):
+            hour = original_tag(str(row["sensor"])), whole(row["time"]) // HOUR
+            if hour in wanted:
+                found.append((hour, row))
+    return found
+
+
+async def _read(
+    connection: Connection, wanted: set[SensorHour], counts: dict[SensorHour, int]
+) -> dict[SensorHour, _Hour]:
+    """The wanted hours, from the rows of their detections."""
+    made = {hour: _Hour(counts.get(hour, 0)) for hour in wanted}
+    where = of_sensors(sensor for sensor, _ in wanted)
+    for stretch in _stretches(wanted):
+        for row in await connection.ask(select(DETECTION, _DETECTED, stretch, where=where)):
+            hour = made.get((original_tag(str(row["sensor"])), whole(row["time"]) // HOUR))
+            if hour is not None:
+                key = (original_tag(str(row["model"])), original_tag(str(row["site"])), _text(row["taxon_id"]))
+                names = (_text(row["taxon"]), _text(row["common_name"]), _text(row["rank"]))
+                hour.add(key, names, real(row["confidence"]), row["decision"] == Verdict.ACCEPTED)
+    return made
+
+
+def _stretches(wanted: Iterable[SensorHour]) -> list[Stretch]:
+    return [Stretch(first * HOUR, (last + 1) * HOUR) for first, last in runs((hour for _, hour in wanted), gap=1)]
+
+
+def _activity_lines(at: SensorHour, hour: _Hour) -> Sequence[bytes]:
     lines = []
-    for (model, sensor, site, taxon, hour), one in sums.items():
-        if (original_tag(sensor), hour) in wanted:
-            tags = (*map(original_tag, (model, sensor, site)), original_text(taxon) or None)
-            counts = (len(one.confidences), one.accepted, math.fsum(one.confidences), max(one.confidences))
-            fields = (*map(original_text, one.names), *counts)
-            lines.append(_activity.line(tags, fields, hour * HOUR))
+    for (model, site, taxon), one in hour.sums.items():
+        counts = (len(one.confidences), one.accepted, math.fsum(one.confidences), max(one.confidences))
+        lines.append(_activity.line((model, at[0], site, taxon or None), (*one.names, *counts), at[1] * HOUR))
     return lines
 
 
-def _effort_lines(found: Sequence[Row], wanted: set[SensorHour]) -> list[bytes]:
-    efforts: dict[tuple[str, str, int], _Effort] = {}
-    for row in found:
-        key = (str(row["sensor"]), str(row["site"]), whole(row["time"]) // HOUR)
-        one = efforts.setdefault(key, _Effort())
-        counted = (1, *(whole(row[name]) for name in ("identified", "empty", "refused", "effort_frames", "detections")))
-        one.counts = [before + more for before, more in zip(one.counts, counted, strict=True)]
-        one.seconds.append(real(row["effort_s"]))
-        one.times.append(whole(row["captured_at"]))
-    lines = []
-    for (sensor, site, hour), one in efforts.items():
-        if (original_tag(sensor), hour) in wanted:
-            *statuses, frames, detections = one.counts
-            fields = (*statuses, math.fsum(one.seconds), frames, detections, min(one.times), max(one.times))
-            lines.append(_effort.line((original_tag(sensor), original_tag(site)), fields, hour * HOUR))
-    return lines
+def _effort_line(at: SensorHour, row: Row) -> bytes:
+    fields = [real(row[name]) if name == "effort_s" else whole(row[name]) for name in EFFORT_1H.fields]
+    return _effort.line((at[0], original_tag(str(row["site"]))), fields, at[1] * HOUR)
+
+
+def _text(cell: object) -> str:
+    return original_text(str(cell))

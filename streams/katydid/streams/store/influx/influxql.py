@@ -53,12 +53,19 @@ def select(
 
 
 def sums(
-    measurement: Measurement, functions: Sequence[tuple[str, str]], by: str, stretch: Stretch, where: Iterable[str] = ()
+    measurement: Measurement,
+    functions: Sequence[tuple[str, str, str]],
+    tags: Sequence[str],
+    stretch: Stretch,
+    where: Iterable[str] = (),
+    *,
+    hourly: bool = False,
 ) -> str:
-    """One row for each value of the tag `by`: functions, as (function, field), each under the name of its field."""
-    columns = ", ".join(f"{function}({name(field)}) AS {name(field)}" for function, field in functions)
-    conditions = _conditions(stretch, where)
-    return f"SELECT {columns} FROM {name(measurement.name)} WHERE {conditions} GROUP BY {name(by)}"
+    """One row for each combination of tags, and of hours where asked: functions, as (function, field, name)."""
+    columns = ", ".join(f"{function}({name(field)}) AS {name(called)}" for function, field, called in functions)
+    groups = ", ".join((["time(1h)"] if hourly else []) + [name(tag) for tag in tags])
+    text = f"SELECT {columns} FROM {name(measurement.name)} WHERE {_conditions(stretch, where)} GROUP BY {groups}"
+    return f"{text} fill(none)" if hourly else text
 
 
 def chosen_by(chosen: OutcomeFilter, *, statuses: bool = True) -> list[str]:

@@ -173,7 +173,7 @@ class InfluxStore:
 
     def known(self, capture_ids: Iterable[str]) -> set[str]:
         """Those of the ids that have an outcome."""
-        return set(self._read(captures.known(self._connection, capture_ids)))
+        return set(self._read(captures.known(self._connection, set(capture_ids))))
 
     def content_hash(self) -> str:
         """64 hexadecimal digits over every value of every outcome and detection: those of a DuckDB store that holds
