@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -115,6 +116,48 @@ def test_ten_thousand_ten_frame_bursts_lose_no_frame_on_the_real_server(influx_s
         for start in range(0, 10_000, 500):
             store.write([make(n * 10 + k, at_s=n) for n in range(start, start + 500) for k in range(10)])
         assert store.sensors()["captures"].to_pylist() == [100_000]
+
+
+# -- hours -------------------------------------------------------------------------------------------------------
+
+
+def test_two_workers_that_write_the_same_hour_by_turns_leave_the_sums_of_both(
+    store: InfluxStore, server: Server, bucket: str, make: Make
+) -> None:
+    hour = [make(n, taxa=("Parus major",), confidences=(n / 40,), at_s=n * 60) for n in range(1, 31)]
+    with open_influx(url_of(server, bucket), token=server.token) as other, open_store(None) as duckdb:
+        for start in range(0, 30, 3):
+            (store if start % 2 else other).write(hour[start : start + 3])
+        duckdb.write(hour)
+        mine, theirs = (each.activity(Window(), By.HOUR).to_pylist() for each in (store, duckdb))
+        assert [mine[0][name] for name in ("detections", "captures", "max_confidence")] == [30, 30, 0.75]
+        assert mine[0]["mean_confidence"] == pytest.approx(theirs[0]["mean_confidence"], rel=1e-12)
+
+
+def test_an_hour_that_one_worker_fills_is_not_read_again(fake: FakeInflux, make: Make) -> None:
+    with open_influx(url_of(fake, fake.new_bucket()), token=fake.token) as store:
+        store.write([make(0, taxa=("Parus major",))])
+        asked = []
+        for number in range(1, 4):
+            before = len(fake.requests)
+            store.write([make(number, taxa=("Parus major",), at_s=number)])
+            asked.append([path for path, _ in fake.requests[before:]].count(QUERY))
+        assert asked == [2, 2, 2]  # what is known, and the effort
+        assert store.activity(Window(), By.HOUR)["detections"].to_pylist() == [4]
+
+
+@pytest.mark.parametrize("year", [1904, 1969, 1970, 2200])
+def test_clocks_that_are_years_off_are_kept_and_counted(store: InfluxStore, make: Make, year: int) -> None:
+    at_s = datetime(year, 3, 1, 5, 59, 59, tzinfo=UTC).timestamp() - datetime(2025, 6, 15, tzinfo=UTC).timestamp()
+    one = make(1, taxa=("Parus major",), at_s=at_s)
+    early = with_(one, capture_id=f"{max(0, one.outcome.captured_at // 10**6):012x}" + "0" * 20)
+    with open_store(None) as duckdb:
+        store.write([early])
+        duckdb.write([early])
+        assert store.activity(Window(), By.HOUR) == duckdb.activity(Window(), By.HOUR)
+        assert store.outcomes(EVERYTHING) == duckdb.outcomes(EVERYTHING)
+        assert store.sensors() == duckdb.sensors()
+    assert store.known([early.outcome.capture_id]) == {early.outcome.capture_id}
 
 
 # -- values ------------------------------------------------------------------------------------------------------
