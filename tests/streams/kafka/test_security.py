@@ -99,10 +99,15 @@ class Device:
         return "stored" if error is None else error.name()
 
 
-def read(configuration: Configuration, topic: str) -> str:
-    """ "read", or the name of the error that the broker gave to who reads one topic from its start."""
-    consumer = Consumer({**confluent_settings(configuration, QUIET), "group.id": configuration.kafka.group})
-    consumer.assign([TopicPartition(topic, 0, 0)])
+def read(configuration: Configuration, topic: str, *, in_group: bool = False) -> str:
+    """ "read", or the name of the error for who reads one topic, alone or as a member of the group."""
+    settings = {**confluent_settings(configuration, QUIET), "group.id": configuration.kafka.group}
+    consumer = Consumer({**settings, "auto.offset.reset": "earliest"})
+    refusal = KafkaError.GROUP_AUTHORIZATION_FAILED if in_group else KafkaError.TOPIC_AUTHORIZATION_FAILED
+    if in_group:
+        consumer.subscribe([topic])
+    else:
+        consumer.assign([TopicPartition(topic, 0, 0)])
     deadline = time.monotonic() + WITHIN_S
     try:
         while time.monotonic() < deadline:
@@ -112,7 +117,7 @@ def read(configuration: Configuration, topic: str) -> str:
             error = message.error()
             if error is None:
                 return "read"
-            if error.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED):
+            if error.code() == refusal:
                 return error.name()
     except KafkaException as error:
         return str(error.args[0].name())
@@ -134,6 +139,7 @@ def test_a_device_cannot_read_not_even_what_it_wrote(site: Configuration, camera
     assert Device(camera).send(site.topics.frames) == "stored"
 
     assert read(camera, site.topics.frames) == "TOPIC_AUTHORIZATION_FAILED"
+    assert read(camera, site.topics.frames, in_group=True) == "GROUP_AUTHORIZATION_FAILED"
     assert read(site, site.topics.frames) == "read"
 
 
@@ -145,7 +151,7 @@ def test_a_worker_reads_frames_and_writes_outcomes_but_no_frames(
     worker = logged_in(site, "worker", password)
     assert Device(site).send(site.topics.frames) == "stored"
 
-    assert read(worker, site.topics.frames) == "read"
+    assert read(worker, site.topics.frames, in_group=True) == "read"
     assert Device(worker).send(site.topics.outcomes) == "stored"
     assert Device(worker).send(site.topics.deadletters) == "stored"
     assert Device(worker).send(site.topics.frames) == "TOPIC_AUTHORIZATION_FAILED"
@@ -180,7 +186,7 @@ def test_a_revoked_device_cannot_log_in_again_until_it_is_added_again(
     administration.revoke(name)
 
     with pytest.raises(BrokerError, match=f"refuses the log-in of {name}"):
-        Administration(camera, answer_s=5.0).check_topics()
+        Administration(camera, answer_s=4.0).check_topics()
 
     back = added(site, administration, name)
     assert Device(back).send(site.topics.frames) == "stored"
@@ -205,14 +211,14 @@ def test_a_wrong_password_is_told_with_what_to_check(site: Configuration) -> Non
     wrong = logged_in(site, "admin", "wrong")
 
     with pytest.raises(BrokerError, match=r"refuses the log-in of admin.*KATYDID_KAFKA_PASSWORD"):
-        Administration(wrong, answer_s=5.0).check_topics()
+        Administration(wrong, answer_s=4.0).check_topics()
 
 
 def test_a_broker_whose_certificate_nobody_trusts_is_refused(site: Configuration) -> None:
     trusting_others = msgspec.structs.replace(site, kafka=msgspec.structs.replace(site.kafka, ca_file=None))
 
     with pytest.raises(BrokerError, match="check security, user and ca_file"):
-        Administration(trusting_others, answer_s=5.0).check_topics()
+        Administration(trusting_others, answer_s=4.0).check_topics()
 
 
 def test_who_is_no_administrator_is_told_so(administration: Administration, camera: Configuration) -> None:

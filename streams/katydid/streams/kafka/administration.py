@@ -124,12 +124,14 @@ class Administration:
 
     def users(self) -> tuple[User, ...]:
         """Who may log in and who has rights, by name."""
+        self._must_administer()
+        bindings = self._bindings()
         asked = self._admin.describe_user_scram_credentials(request_timeout=self._answer_s)
         known: dict[str, object] = self._answer(cast("Future[dict[str, object]]", asked), "users cannot be listed")
         names = set(known)
         granted: dict[str, list[str]] = defaultdict(list)
         denied: set[str] = set()
-        for binding in self._bindings():
+        for binding in bindings:
             name = binding.principal.removeprefix("User:")
             if binding.permission_type == AclPermissionType.DENY:
                 denied.add(name)
@@ -184,6 +186,18 @@ class Administration:
                     f"{self._answer_s:g} s: see `katydid topics user list`, and do it again"
                 )
             time.sleep(SETTLE_S)
+
+    def _must_administer(self) -> None:
+        """Raises BrokerError for who is no administrator.
+
+        Asked first, since confluent-kafka 2.16 answers others wrongly: `describe_acls` with no rights at all, and
+        `describe_user_scram_credentials` with the end of the process ("munmap_chunk(): invalid pointer").
+        """
+        future = self._admin.describe_cluster(include_authorized_operations=True, request_timeout=self._answer_s)
+        cluster = self._answer(future, "users cannot be listed")
+        if AclOperation.ALTER not in (cluster.authorized_operations or ()):
+            kafka = self._configuration.kafka
+            raise BrokerError(f"{kafka.user or 'nobody'} is no administrator of {kafka.bootstrap}")
 
     def _wanted(self) -> tuple[TopicShape, ...]:
         return wanted(self._configuration.topics)
