@@ -14,13 +14,14 @@ import pytest
 import yaml
 
 import make_secrets
+from katydid.streams.cli import run_command
 from katydid.streams.kafka.configuration import Configuration, read_configuration
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-ONE_SHOT = {"topics", "topics-plain"}
+ONE_SHOT = {"topics", "topics-plain", "users"}
 SETTINGS = ROOT / "deploy" / "settings"
 
 
@@ -70,9 +71,7 @@ def test_a_secret_that_a_service_reads_is_one_that_it_was_given() -> None:
                 source = ROOT / str(volume).split(":", maxsplit=1)[0]
                 if source.is_file():
                     asked |= set(re.findall(r"/run/secrets/\w+", source.read_text(encoding="utf-8")))
-        if name == "topics-plain":  # It reads the workers' settings, and uses of them what concerns topics.
-            asked -= {"/run/secrets/objects_credentials"}
-        if name == "topics":
+        if name in ONE_SHOT:  # They are given no media.
             asked -= {"/run/secrets/objects_credentials"}
         assert asked <= given, (name, asked - given)
 
@@ -98,12 +97,23 @@ def test_only_the_encrypted_port_of_kafka_is_open_to_others() -> None:
 def test_a_profile_is_complete_and_waits_for_what_it_needs(profile: str) -> None:
     there = {name for name, service in SERVICES.items() if profile in service["profiles"]}
     ends = "-plain" if profile == "plain" else ""
-    assert there == {f"kafka{ends}", f"topics{ends}", f"worker{ends}", "influxdb", "objects", "prometheus", "grafana"}
+    ours = {f"kafka{ends}", f"topics{ends}", f"worker{ends}"} | ({"users"} if profile == "secured" else set())
+    assert there == ours | {"influxdb", "objects", "prometheus", "grafana"}
     for name in there:
         assert set(SERVICES[name].get("depends_on", ())) <= there
     needs = SERVICES[f"worker{ends}"]["depends_on"]
-    assert needs[f"topics{ends}"] == {"condition": "service_completed_successfully"}
+    before = f"topics{ends}" if ends else "users"
+    assert needs[before] == {"condition": "service_completed_successfully"}
     assert needs["influxdb"] == needs["objects"] == {"condition": "service_healthy"}
+
+
+@pytest.mark.parametrize("name", sorted(ONE_SHOT))
+def test_what_runs_once_is_a_command_that_there_is(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words: list[str] = SERVICES[name]["command"]
+    first = next(index for index, word in enumerate(words) if word.startswith("-"))
+    assert run_command([*words[:first], "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in words if word.startswith("--"))
 
 
 def test_one_number_says_how_many_workers() -> None:

@@ -38,7 +38,8 @@ def of_connection(error: KafkaError, *, user: str, servers: str) -> UplinkError 
     if code in (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED):
         return UplinkError(
             f"{servers} refuses the log-in of {user or 'nobody'!r}: check the user in the configuration, the password "
-            "in KATYDID_KAFKA_PASSWORD, and that the user is there (`katydid topics user`). The broker says: " + words
+            "in KATYDID_KAFKA_PASSWORD, and that the user is there (`katydid topics user list`). "
+            f"The broker says: {words}"
         )
     if code == KafkaError._SSL and any(sign in words.lower() for sign in _BAD_CERTIFICATE):
         return UplinkError(
@@ -71,8 +72,8 @@ def of_topic(error: KafkaError, topic: str) -> UplinkError | None:
         )
     if code in _UNAUTHORISED:
         return UplinkError(
-            f"this user may not write to {topic}: a device needs WRITE on its topic (`katydid topics user`); a user "
-            "that was revoked has none"
+            f"this user may not write to {topic}: a device needs WRITE on its topic (`katydid topics user add`); a "
+            "user that was revoked has none"
         )
     return None
 
