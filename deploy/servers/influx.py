@@ -50,6 +50,8 @@ class InfluxServer:
 
     org = ORGANISATION
     """The organisation that owns every bucket."""
+    first_bucket = FIRST_BUCKET
+    """A bucket that is there from the start."""
 
     def __init__(self, folder: Path, *, port: int | None = None, guarded: bool = True) -> None:
         program = find_influxd()
@@ -67,12 +69,16 @@ class InfluxServer:
         return f"http://{LOOPBACK}:{self.port}"
 
     @property
+    def token_file(self) -> Path:
+        """The file that holds :attr:`token`, for its owner alone to read."""
+        return self.folder / "token"
+
+    @property
     def token(self) -> str:
         """The operator's token, which may do everything; made at the first start."""
-        path = self.folder / "token"
-        if not path.exists():
-            write_private(path, secrets.token_urlsafe(32))
-        return path.read_text()
+        if not self.token_file.exists():
+            write_private(self.token_file, secrets.token_urlsafe(32))
+        return self.token_file.read_text()
 
     def start(self) -> float:
         """Start it, setting it up the first time, and wait until it answers; seconds that the start took.

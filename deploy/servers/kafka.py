@@ -87,12 +87,16 @@ class KafkaServer:
         return self.folder / "tls" / "ca.pem"
 
     @property
+    def password_file(self) -> Path:
+        """With ``scram``: the file that holds :attr:`admin_password`, for its owner alone to read."""
+        return self.folder / "admin.password"
+
+    @property
     def admin_password(self) -> str:
         """With ``scram``: the password of the user ``admin``, who may do everything; made at the first start."""
-        path = self.folder / "admin.password"
-        if not path.exists():
-            write_private(path, secrets.token_urlsafe(18))
-        return path.read_text()
+        if not self.password_file.exists():
+            write_private(self.password_file, secrets.token_urlsafe(18))
+        return self.password_file.read_text()
 
     def client_settings(self, user: str = ADMIN, password: str | None = None) -> dict[str, str]:
         """What a librdkafka client (confluent-kafka) needs to connect; by default as the administrator."""
