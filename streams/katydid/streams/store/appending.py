@@ -17,12 +17,13 @@ from contextlib import contextmanager
 import duckdb
 import pyarrow as pa
 
-from katydid.streams.store.rollup import ACTIVITY_OF_HOURS, EFFORT_OF_HOURS
+from katydid.streams.store.rollup import ACTIVITY_OF_HOURS, EFFORT_OF_HOURS, UNDONE_EFFORT_OF_HOURS
 from katydid.streams.store.rows import ARROW_SCHEMAS
 
 _ROLL_UPS = {"outcome": EFFORT_OF_HOURS, "detection": ACTIVITY_OF_HOURS}
 
 _KNOWN = "SELECT capture_id FROM outcome SEMI JOIN {asked} USING (capture_id) WHERE capture_id BETWEEN ? AND ?"
+_REFUSED = "status = 'refused' AND list_contains($1, capture_id) AND capture_id BETWEEN $2 AND $3"
 _ASKED = pa.schema([("capture_id", pa.string())])
 
 
@@ -98,6 +99,18 @@ class Appender:
         """Whether the store holds a greater id."""
         found = self._connection.execute("SELECT 1 FROM outcome WHERE capture_id > ? LIMIT 1", [capture_id]).fetchone()
         return found is not None
+
+    def take_back_refused(self, capture_ids: Sequence[str]) -> set[str]:
+        """Take those of the ids whose outcome is a refusal out of the store and out of its sums, in the caller's
+        transaction: their media can be used after all. Returns which they were."""
+        if not capture_ids:
+            return set()
+        asked = [list(capture_ids), min(capture_ids), max(capture_ids)]
+        found = self._connection.execute(f"SELECT capture_id FROM outcome WHERE {_REFUSED}", asked).fetchall()
+        if found:
+            self._connection.execute(UNDONE_EFFORT_OF_HOURS.format(which=_REFUSED), asked)
+            self._connection.execute(f"DELETE FROM outcome WHERE {_REFUSED}", asked)
+        return {capture_id for (capture_id,) in found}
 
     def _stand(self, name: str, schema: pa.Schema) -> Feed:
         feed = Feed(schema)

@@ -23,7 +23,7 @@ from typing import Self
 import duckdb
 import pyarrow as pa
 
-from katydid.models.outcome import Outcome
+from katydid.models.outcome import Outcome, Status
 from katydid.streams.errors import StoreReadOnly
 from katydid.streams.sink import Arrival
 from katydid.streams.store import reads, rollup, rows
@@ -136,10 +136,13 @@ class DuckDBStore:
         return sum(piece.nbytes for piece in made)
 
     def _unknown(self, appender: Appender, arrivals: Sequence[Arrival]) -> list[Outcome]:
-        """Outcomes that are not in the store, each once, in the order of arrival."""
+        """Outcomes that are not in the store, each once, in the order of arrival; and those of captures that were
+        refused before and are not now, whose old outcome gives way."""
         outcomes = {arrival.outcome.capture_id: arrival.outcome for arrival in reversed(arrivals)}
         asked = [capture_id for capture_id in outcomes if self._top is None or capture_id <= self._top]
         known = _known(appender.known_between, asked)
+        better = [capture_id for capture_id in known if outcomes[capture_id].status is not Status.REFUSED]
+        known -= appender.take_back_refused(better)
         self._raise_top(appender, max(outcomes))
         return [outcome for capture_id, outcome in reversed(outcomes.items()) if capture_id not in known]
 

@@ -31,6 +31,15 @@ FROM {rows}
 GROUP BY sensor_id, date_trunc('hour', captured_at)
 """
 
+UNDONE_EFFORT_OF_HOURS = """
+INSERT INTO effort_1h
+SELECT sensor_id, date_trunc('hour', captured_at), -count(*), -count(*) FILTER (status = 'identified'),
+       -count(*) FILTER (status = 'empty'), -count(*) FILTER (status = 'refused'),
+       -sum(effort_s), -sum(effort_frames), -sum(n_detections), min(captured_at), max(captured_at)
+FROM outcome WHERE {which}
+GROUP BY sensor_id, date_trunc('hour', captured_at)
+"""
+
 
 def merge(connection: duckdb.DuckDBPyConnection) -> None:
     """One row for each key in both tables, ordered by hour where the connection keeps the order of insertion; in the
