@@ -39,9 +39,11 @@ $(VENV)/dev.ready: $(VENV)/base.ready
 demo: $(VENV)/base.ready
 	@$(BIN)/katydid demo
 
-# What is longer than a few seconds runs too; `make test FAST=1` leaves that out.
+# What is longer than a few seconds runs too; `make test FAST=1` leaves that out. MARKED="servers" runs what needs real
+# servers alone, MARKED="not servers" all the rest.
+MARKED := $(if $(FAST),not slow,)
 test: $(VENV)/dev.ready
-	@$(BIN)/python -m pytest -q $(if $(FAST),-m "not slow",)
+	@$(BIN)/python -m pytest -q $(if $(MARKED),-m "$(MARKED)",)
 
 # Needs Java and Maven for Kafka; Go, Rust and a C compiler for InfluxDB. Quick when they are there.
 servers: $(VENV)/dev.ready

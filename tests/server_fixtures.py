@@ -24,6 +24,16 @@ Server = TypeVar("Server", KafkaServer, InfluxServer)
 REQUIRED = "KATYDID_REQUIRE_SERVERS"
 
 
+FIXTURES = {"kafka_server", "secured_kafka_server", "influx_server", "new_kafka_server", "new_influx_server"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever takes a server is marked so: `-m servers` runs them all, and `-m "not servers"` none."""
+    for item in items:
+        if FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.servers)
+
+
 def cannot_be_had(reason: ServerMissing) -> NoReturn:
     """Skip the test with the reason, or fail it where servers are required."""
     if os.environ.get(REQUIRED) == "1":
