@@ -4,7 +4,8 @@ Writing: one transaction per batch holds the outcomes, their detections, the sou
 roll-up; it is durable when `write` returns, or nothing of it is there. Writing the same batch again changes nothing:
 what is known is found by an anti-join on `capture_id`, without a primary key (which would stall checkpoints at tens
 of millions of rows). Capture ids begin with the device's own time, so the look-up reads only the rows around the
-batch's times, and it still finds a capture whose corrected time has changed since.
+batch's times, and it still finds a capture whose corrected time has changed since. Ids above all
+that the store holds, as live captures have, need no look-up.
 
 Reading: any thread, each call on a cursor of its own; readers see whole batches only.
 """
