@@ -162,7 +162,7 @@ class KafkaServer:
             authority.write(self.ca_file)
             authority.issue("broker").write(self.folder / "tls" / "broker.pem")
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = [*self._java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._settings)]
+        command = [*self._java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(self._settings)]
         if self.security == "scram":
             command += ["--add-scram", f"{MECHANISM}=[name={ADMIN},password={self.admin_password}]"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
