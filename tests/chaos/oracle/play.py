@@ -16,7 +16,7 @@ from chaos.oracle.faults import PLAYS, Fault, plan
 from chaos.oracle.lag import Lag
 from chaos.oracle.ledger import Ledger
 from chaos.oracle.sending import TOPICS, Sender
-from chaos.oracle.stage import Stage
+from chaos.oracle.stage import GROUP, KEEPER_GROUP, Stage
 from chaos.oracle.verdict import Held, Verdict, judge
 from katydid.streams.store import open_store
 from katydid.streams.store.influx import open_influx
@@ -24,6 +24,7 @@ from katydid.streams.store.influx import open_influx
 MODELS = ("singing-insects",)
 DRAIN_S = 600.0
 """Longest that the rest may take when the last fault is over."""
+START_S = 180.0
 BUSY_S = 60.0
 """Longest wait for captures that wait, before a fault."""
 
@@ -68,6 +69,7 @@ def play(chosen: Plan, folder: Path, say: Say) -> Result:
     with Stage(folder, MODELS) as stage:
         sender = Sender(stage.proxied, captures, ledger, chosen.captures / (60.0 * chosen.minutes))
         sender.start()
+        at_work(stage, sender, say)
         faults, wanted = strike(stage, chosen, sender, say)
         drained(stage, sender, say)
         stage.stop_processes()
@@ -97,7 +99,7 @@ def strike(stage: Stage, chosen: Plan, sender: Sender, say: Say) -> tuple[list[F
     began = time.monotonic()
     pause = 60.0 * chosen.minutes / max(len(kinds), 1)
     faults = []
-    with Lag(stage.kafka.bootstrap, "worker", tuple(TOPICS.values())) as lag:
+    with Lag(stage.kafka.bootstrap, GROUP, tuple(TOPICS.values())) as lag:
         for number, kind in enumerate(kinds):
             until = began + (number + rng.uniform(0.2, 0.6)) * pause
             time.sleep(max(0.0, until - time.monotonic()))
@@ -119,6 +121,20 @@ def strike(stage: Stage, chosen: Plan, sender: Sender, say: Say) -> tuple[list[F
     return faults, len(set(kinds))
 
 
+def at_work(stage: Stage, sender: Sender, say: Say) -> None:
+    """Wait until the workers have acknowledged something. Raises TimeoutError."""
+    began = time.monotonic()
+    with Lag(stage.kafka.bootstrap, GROUP, tuple(TOPICS.values())) as lag:
+        while True:
+            waiting = lag.messages()
+            if waiting is not None and waiting < sender.acknowledged:
+                break
+            if time.monotonic() - began > START_S:
+                raise TimeoutError(f"the workers acknowledged nothing within {START_S:g} s")
+            time.sleep(0.2)
+    say(f"at work {time.monotonic() - began:.1f} s after they were started")
+
+
 def busy(lag: Lag, within_s: float) -> int:
     """How many captures wait, as soon as some do; 0 when none does within that time."""
     deadline = time.monotonic() + within_s
@@ -135,8 +151,8 @@ def drained(stage: Stage, sender: Sender, say: Say) -> None:
     left: tuple[int | None, int | None] = (None, None)
     bootstrap = stage.kafka.bootstrap
     with (
-        Lag(bootstrap, "worker", tuple(TOPICS.values())) as captures,
-        Lag(bootstrap, "keeper", ("katydid.outcomes",)) as outcomes,
+        Lag(bootstrap, GROUP, tuple(TOPICS.values())) as captures,
+        Lag(bootstrap, KEEPER_GROUP, ("katydid.outcomes",)) as outcomes,
     ):
         while not (sender.done and left == (0, 0)):
             if time.monotonic() - began > DRAIN_S:

@@ -42,6 +42,11 @@ class Sender:
         self._thread.start()
 
     @property
+    def acknowledged(self) -> int:
+        """How many captures the broker has."""
+        return len(self._ledger)
+
+    @property
     def done(self) -> bool:
         """Everything is sent and acknowledged."""
         return not self._thread.is_alive()
@@ -49,8 +54,10 @@ class Sender:
     def _run(self) -> None:
         began = time.monotonic()
         for number, capture in enumerate(self._captures):
-            wait = number / self._per_s - (time.monotonic() - began)
-            self._producer.poll(max(wait, 0.0))
+            due = began + number / self._per_s
+            self._producer.poll(0.0)
+            while (wait := due - time.monotonic()) > 0.0:
+                self._producer.poll(wait)  # Comes back early, with every acknowledgement.
             while not self._produce(capture):
                 self._producer.poll(0.1)
             self.sent = number + 1

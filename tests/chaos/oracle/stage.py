@@ -24,6 +24,8 @@ from servers.kafka import KafkaServer
 from servers.proxy import Proxy
 
 WORKERS = 3
+GROUP = "oracle"
+KEEPER_GROUP = f"{GROUP}.store"
 SESSION_S = 6.0
 RESTART_S = 0.5
 """How long an ended process is left alone before it is started again."""
@@ -153,12 +155,11 @@ class Stage:
         self.influx.start()
         self.bucket = self.influx.new_bucket("oracle")
         self.front = enter(StoreFront(self.influx.url))
-        self.configuration = self._configure("worker", f"influx+{self.front.url}/{self.influx.org}/{self.bucket}")
-        self.keeper_configuration = self._configure("keeper", f"duckdb://{self.duckdb}")
+        self.configuration = self._configure(f"influx+{self.front.url}/{self.influx.org}/{self.bucket}")
         self._katydid("topics", "create", "--config", str(self.configuration))
         for number in range(WORKERS):
-            self.workers.append(self._supervised(f"worker-{number}", self.configuration))
-        self.keeper = self._supervised("keeper", self.keeper_configuration)
+            self.workers.append(self._supervised(f"worker-{number}"))
+        self.keeper = self._supervised("keeper", "--sink", f"duckdb://{self.duckdb}")
 
     @property
     def store_url(self) -> str:
@@ -184,15 +185,15 @@ class Stage:
         """What the processes see: one thread for numpy's BLAS, and the secret."""
         return {**os.environ, "KATYDID_INFLUX_TOKEN": self.influx.token, "OMP_NUM_THREADS": "1"}
 
-    def _configure(self, group: str, sink: str) -> Path:
-        path = self.folder / f"{group}.toml"
+    def _configure(self, sink: str) -> Path:
+        path = self.folder / "katydid.toml"
         models = ", ".join(f'"{name}"' for name in self._models)
-        text = CONFIGURATION.format(port=self.proxy.port, group=group, session=SESSION_S, sink=sink, models=models)
+        text = CONFIGURATION.format(port=self.proxy.port, group=GROUP, session=SESSION_S, sink=sink, models=models)
         path.write_text(text, encoding="utf-8")
         return path
 
-    def _supervised(self, name: str, configuration: Path) -> Supervised:
-        arguments = [*KATYDID, "worker", "--config", str(configuration)]
+    def _supervised(self, name: str, *more: str) -> Supervised:
+        arguments = [*KATYDID, "worker", "--config", str(self.configuration), *more]
         process = Supervised(name, arguments, self.environment(), self.folder / f"{name}.log")
         self._stack.callback(process.stop)
         process.start()
