@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,11 @@ pytest.importorskip("confluent_kafka", reason="needs the kafka extra")
 
 from hostile_files import encoded, photo
 from katydid.sensors import envelope
+from katydid.sensors.capture import Kind
 from katydid.sensors.errors import MediaStoreError, SourceError, UplinkError
 from katydid.streams.cli import INTERRUPTED, run_command
-from katydid.streams.cli.push import NOT_ALL_SENT
+from katydid.streams.cli.push import NOT_ALL_SENT, uplink_settings
+from katydid.streams.kafka.configuration import read_configuration
 from mock_cluster import MockCluster, cluster, received_envelope
 
 __all__ = ["cluster"]
@@ -135,9 +139,55 @@ def test_something_left_out_is_exit_code_7(
     assert "long.wav was not sent: 9 MiB are over the 8 MiB" in shown.err and "1 capture left out" in shown.out
 
 
+def until(cluster: MockCluster, messages: int, process: subprocess.Popen[bytes]) -> None:
+    late = time.monotonic() + _DEADLINE_S
+    while cluster.count("katydid.frames") < messages:
+        assert process.poll() is None and time.monotonic() < late
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is a signal of Unix")
+def test_followed_a_new_file_is_sent_and_ctrl_c_leaves_nothing_to_be_sent_again(
+    card: Path, cluster: MockCluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = "from katydid.streams.cli import main; main()"
+    words = ["push", str(card), "--to", url(cluster), "--timezone", "UTC", "--follow"]
+    process = subprocess.Popen([sys.executable, "-c", program, *words], stderr=subprocess.PIPE)
+    until(cluster, 4, process)
+    (card / "late.jpg").write_bytes(encoded(photo(130), "JPEG"))
+    until(cluster, 5, process)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=_DEADLINE_S)
+    assert process.returncode == INTERRUPTED and b"what was acknowledged is noted" in told
+    assert run_command(["push", str(card), "--to", url(cluster)]) == 0
+    assert capsys.readouterr().out == f"Nothing new in {card}.\n"
+
+
+def test_the_uplink_is_told_what_the_configuration_says_and_the_password_of_the_environment(tmp_path: Path) -> None:
+    config = tmp_path / "katydid.toml"
+    config.write_text(
+        """
+        [kafka]
+        servers = ["a:9092", "b:9092"]
+        security = "scram"
+        user = "trap-7"
+        ca_file = "ca.pem"
+        [topics]
+        frames = "pictures"
+        clips = "sounds"
+        """,
+        encoding="utf-8",
+    )
+    configuration = read_configuration(config, {"KATYDID_KAFKA_PASSWORD": "hunter2"})
+    told = uplink_settings(configuration, (), 16)
+    assert (told.bootstrap, told.security, told.user, told.password) == ("a:9092,b:9092", "scram", "trap-7", "hunter2")
+    assert (told.ca_file, told.topic(Kind.FRAME), told.topic(Kind.CLIP)) == (Path("ca.pem"), "pictures", "sounds")
+    assert told.in_flight_bytes == 16 << 20
+    assert uplink_settings(configuration, ("c:1",), 2).bootstrap == "c:1"
+
+
 def many(folder: Path) -> None:
-    """300 frames of seven sensors, 12 KB each: a few round trips at 1 MiB in flight, and the mock keeps them all."""
-    jpeg = encoded(photo(64, 48), "JPEG").ljust(12_000, b"\0")
+    """300 frames of seven sensors, 3 KB each: however often they are sent, the mock keeps them all."""
+    jpeg = encoded(photo(64, 48), "JPEG").ljust(3_000, b"\0")
     for number in range(FILES):
         path = folder / f"sensor{number % 7}" / f"IMG_{number:04}.jpg"
         path.parent.mkdir(exist_ok=True)

@@ -132,6 +132,13 @@ class Push:
             self._notify(f"{self._left_out - _NOTES:,} more were left out")
         return self.progress
 
+    def rest(self, seconds: float) -> None:
+        """Do nothing for so long but take in what is acknowledged: what a source does between two looks."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._uplink.poll(min(left, WATCH_S))
+            self._tick()
+
     # ------------------------------------------------------------------ one capture
 
     def _take(self, taken: Taken) -> None:
@@ -169,7 +176,7 @@ class Push:
                 kept = self._store.put(local_path(ref.url), ref.sha256, ref.length)
             except MediaStoreDown as exc:
                 self._notify(f"{exc}; trying again in {rest:.0f} s")
-                self._rest(rest)
+                self.rest(rest)
                 rest = min(2 * rest, _LONGEST_REST_S)
             else:
                 self._stored += 1
@@ -218,9 +225,3 @@ class Push:
     def _say_waiting(self, seconds: float, trouble: str) -> None:
         why = f" ({trouble})" if trouble else ""
         self._notify(f"nothing was acknowledged for {seconds:.0f} s{why}; going on trying, Ctrl-C ends it")
-
-    def _rest(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            self._uplink.poll(min(left, WATCH_S))
-            self._tick()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import typer
@@ -68,11 +69,12 @@ def push(
     _check_installed()
     configuration = read_configuration(config, os.environ)
     place = None if lat is None or lon is None else Place(latitude=lat, longitude=lon, source="option")
+    rest = Rest()
     with _journal(source, state) as journal:
-        captures = _source(source, journal, sensor=sensor, zone=timezone, place=place, follow=follow)
+        captures = _source(source, journal, rest, sensor=sensor, zone=timezone, place=place, follow=follow)
         settings = uplink_settings(configuration, servers(to), in_flight)
         stores = (media_store,) if media_store else configuration.media.stores
-        _go(captures, journal, settings, stores, flac=as_flac, quiet=quiet, name=source)
+        _go(captures, journal, rest, settings, stores, flac=as_flac, quiet=quiet, name=source)
 
 
 def _check_installed() -> None:
@@ -130,8 +132,27 @@ def _journal(source: str, state: Path | None) -> PushJournal:
     return PushJournal(Outputs.beside(checked_folder(Path(source)), None).directory / NAME)
 
 
+class Rest:
+    """What a folder that is followed does between two looks: the push goes on taking in what is acknowledged."""
+
+    push: Push | None = None
+
+    def __call__(self, stop: Event, seconds: float) -> None:
+        if self.push is None:
+            stop.wait(seconds)
+        else:
+            self.push.rest(seconds)
+
+
 def _source(
-    source: str, journal: PushJournal, *, sensor: str | None, zone: str | None, place: Place | None, follow: bool
+    source: str,
+    journal: PushJournal,
+    rest: Rest,
+    *,
+    sensor: str | None,
+    zone: str | None,
+    place: Place | None,
+    follow: bool,
 ) -> Source:
     """The source, with the name, sensor, zone and place that the first push gave."""
     import msgspec
@@ -151,6 +172,7 @@ def _source(
         zone=journal.remembered("zone", zone),
         place=None if kept is None else msgspec.json.decode(kept, type=Place),
         follow=follow,
+        wait=rest,
     )
 
 
@@ -173,6 +195,7 @@ def _simulated(words: str) -> Source:
 def _go(
     source: Source,
     journal: PushJournal,
+    rest: Rest,
     settings: KafkaUplinkSettings,
     stores: tuple[str, ...],
     *,
@@ -196,6 +219,7 @@ def _go(
             bar.update(bar.task_ids[0], completed=progress.acknowledged_bytes, description=line(progress))
 
         pushing = Push(source, KafkaUplink(settings), watch=watch, notify=note, journal=journal, store=store, flac=flac)
+        rest.push = pushing
         interrupted = not _ran(pushing)
     if not quiet:
         screen.print(summary(pushing.progress, name))
