@@ -162,9 +162,8 @@ def main() -> None:
                 print(f"{name} / bare client: {statistics.median(ratios):.2f}")
             begin = time.perf_counter()
             with by_the_store(server, written, len(lines), {}) as store:
-                print(
-                    f"{len(written):,} outcomes by the whole store: {len(written) / (time.perf_counter() - begin):,.0f}/s"
-                )
+                rate = len(written) / (time.perf_counter() - begin)
+                print(f"{len(written):,} outcomes by the whole store: {rate:,.0f}/s")
                 measure_reads(store, written)
         finally:
             server.terminate()

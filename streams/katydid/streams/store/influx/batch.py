@@ -86,6 +86,7 @@ class BatchWriter:
         lines = await self._asked(lambda: self.hours.lines(self.connection, touched))
         for refused in await self.writer.write(lines):
             raise StoreUnusable(f"an hourly sum is refused: {refused.reason}. `katydid store check` says more")
+        self.hours.settled(touched)
 
     async def _asked(self, question: Callable[[], Awaitable[T]]) -> T:
         try:

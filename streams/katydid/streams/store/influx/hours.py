@@ -59,8 +59,11 @@ class _Sums:
 class _Hour:
     captures: int = 0
     sums: dict[_Key, _Sums] = field(default_factory=dict)
+    changed: set[_Key] = field(default_factory=set)
+    """What is not written yet."""
 
     def add(self, key: _Key, names: tuple[str, str, str], confidence: float, accepted: bool) -> None:
+        self.changed.add(key)
         one = self.sums.get(key)
         if one is None:
             one = self.sums[key] = _Sums(names)
@@ -93,8 +96,14 @@ class Hours:
         """Something of the hour was there before, and may not have been complete."""
         self._hours.pop(hour, None)
 
+    def settled(self, touched: Iterable[SensorHour]) -> None:
+        """What `lines` gave for these hours is durable."""
+        for each in touched:
+            if each in self._hours:
+                self._hours[each].changed.clear()
+
     async def lines(self, connection: Connection, touched: Iterable[SensorHour]) -> list[bytes]:
-        """The lines of all sums of the touched hours. Raises Refusal, NoAnswer."""
+        """The lines of all sums of the touched hours that have changed. Raises Refusal, NoAnswer."""
         wanted = set(touched)
         looked = await _looked(connection, wanted)
         counts: dict[SensorHour, int] = {}
@@ -146,7 +155,8 @@ def _stretches(wanted: Iterable[SensorHour]) -> list[Stretch]:
 
 def _activity_lines(at: SensorHour, hour: _Hour) -> Sequence[bytes]:
     lines = []
-    for (model, site, taxon), one in hour.sums.items():
+    for model, site, taxon in hour.changed:
+        one = hour.sums[model, site, taxon]
         counts = (len(one.confidences), one.accepted, math.fsum(one.confidences), max(one.confidences))
         lines.append(_activity.line((model, at[0], site, taxon or None), (*one.names, *counts), at[1] * HOUR))
     return lines

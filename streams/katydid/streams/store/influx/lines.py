@@ -22,7 +22,6 @@ TAG_BYTES = 1_024
 """Ours: a sensor's name that is longer is no name."""
 
 _IN_TAG = str.maketrans({" ": "\\ ", ",": "\\,", "=": "\\="})
-_IN_TEXT = str.maketrans({"\\": "\\\\", '"': '\\"'})
 
 
 class Unwritable(ValueError):
@@ -91,7 +90,9 @@ def _text(value: object) -> str:
     plain = plain_text(value)
     if len(plain) > TEXT_BYTES // 4 and len(plain.encode()) > TEXT_BYTES:
         raise Unwritable(f"a text of {len(plain.encode())} bytes; InfluxDB keeps {TEXT_BYTES}")
-    return f'"{plain.translate(_IN_TEXT)}"'
+    # `str.translate` takes eight times as long for an evidence.
+    escaped = plain.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _real(value: object) -> str:

@@ -21,7 +21,7 @@ _EMPTY, _LONE = "%", "%25"
 
 def speakable(text: str) -> str:
     """The text with lone surrogates as their escapes: what every store keeps of it."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def plain_text(text: str) -> str:
