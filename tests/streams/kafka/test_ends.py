@@ -9,6 +9,7 @@ import time
 import pytest
 
 from katydid.streams.errors import StoreFull
+from katydid.streams.kafka.fencing import Fencing
 from katydid.streams.kafka.watchdog import fail_stop
 
 
@@ -37,3 +38,9 @@ def test_the_unexpected_ends_the_process_with_its_code(error: Exception, code: i
     ended: list[int] = []
     fail_stop(error, end=ended.append)
     assert ended == [code]
+
+
+def test_five_rebalances_in_half_a_minute_are_two_workers_with_one_name() -> None:
+    quick, slow = Fencing(), Fencing()
+    assert [quick.noted(1.5 * number) for number in range(6)] == [False] * 4 + [True] * 2
+    assert not any(slow.noted(10.0 * number) for number in range(20))

@@ -7,12 +7,17 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import msgspec
 import pytest
 
 pytest.importorskip("faust", reason="needs the kafka extra")
 
-from kafka_workers import StartWorker, message
+from kafka_workers import StartWorker, clip, message
 from katydid.models.outcome import Outcome, Status
+from katydid.sensors.capture import MediaRef
+from katydid.sensors.envelope import pack
+from katydid.sensors.media_store import object_url, open_media_store
+from katydid.streams.cli import run_command
 from katydid.streams.kafka.consuming import record_of
 from katydid.streams.kafka.records import Whence, read_deadletter, read_outcome
 from katydid.streams.store import OutcomeFilter, open_store
@@ -89,3 +94,26 @@ def test_killed_at_any_moment_and_started_again_nothing_is_lost_or_stored_twice(
     with open_store(store, read_only=True) as kept:
         ids = kept.outcomes(OutcomeFilter()).column("capture_id").to_pylist()
     assert sorted(ids) == [f"{number:032x}" for number in range(200)]
+
+
+def test_media_that_were_not_there_are_stored_once_after_a_retry(
+    broker: MockBroker, start: StartWorker, tmp_path: Path
+) -> None:
+    whole, large = clip(7), tmp_path / "large.wav"
+    large.write_bytes(whole.payload or b"")
+    media = tmp_path / "media"
+    media.mkdir()
+    shelf = open_media_store(media.as_uri())
+    reference = MediaRef(url=object_url(shelf.url, whole.sha256), sha256=whole.sha256, length=whole.length)
+    broker.write("katydid.clips", [pack(msgspec.structs.replace(whole, payload=None, payload_ref=reference))])
+    store = tmp_path / "moor.duckdb"
+    worker = start(sink=f"duckdb://{store}", more=f'[media]\nstores = ["{shelf.url}"]\ntries = 1')
+    first = outcomes(broker, 1)[whole.capture_id]
+    assert (first.status, first.reason) == (Status.REFUSED, "missing")
+    shelf.put(large, whole.sha256, whole.length)
+    assert run_command(["deadletters", "retry", "--all", "--config", str(tmp_path / "worker-0.toml")]) == 0
+    until(lambda: broker.count("katydid.outcomes") == 2 and broker.settled("katydid.clips"), "the retried one")
+    assert worker.stop() == 0
+    with open_store(store, read_only=True) as kept:
+        (status,) = kept.outcomes(OutcomeFilter()).column("status").to_pylist()
+        assert status != Status.REFUSED

@@ -34,6 +34,8 @@ from katydid.streams.kafka.agents import Intake
 from katydid.streams.kafka.app import PlainWorker, WorkerApp, make_app
 from katydid.streams.kafka.configuration import Configuration
 from katydid.streams.kafka.deadletters import DeadLetters
+from katydid.streams.kafka.errors import BrokerError
+from katydid.streams.kafka.fencing import Fencing, words
 from katydid.streams.kafka.liveness import Verdict, judge
 from katydid.streams.kafka.metrics import Metrics, Observed
 from katydid.streams.kafka.observer import Observer
@@ -84,6 +86,7 @@ class Host:
         self._observer = Observer(configuration, self.metrics, self._pulse.assigned)
         self._started = time.monotonic()
         self._ended = threading.Event()
+        self._fencing = Fencing()
         self._stack = stack
 
     def run(self) -> None:
@@ -166,6 +169,9 @@ class Host:
     def _revoke(self) -> None:
         """A rebalance begins (the consumer's thread): what is not begun goes to whoever has the partition next."""
         self.metrics.rebalances.inc()
+        instance = self._configuration.kafka.instance_id
+        if self._fencing.noted(time.monotonic()) and instance:
+            watchdog.fail_stop(BrokerError(words(instance)))
         self.app.loop.call_soon_threadsafe(self.intake.let_go)
 
     def _watch(self) -> None:

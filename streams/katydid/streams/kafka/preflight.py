@@ -14,6 +14,7 @@ What a broker does not answer (an old one, a user without DESCRIBE_CONFIGS) is n
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Late
@@ -27,6 +28,7 @@ from katydid.streams.kafka.configuration import MESSAGE_BYTES, Configuration
 from katydid.streams.kafka.errors import BrokerAway, BrokerError
 
 ANSWER_S = 10.0
+RETRY_S = 0.3
 HOUR_MS = 3_600_000
 SESSION_MS = (6_000, 1_800_000)
 """Bounds that Kafka has where nobody says otherwise: group.min.session.timeout.ms and group.max.session.timeout.ms."""
@@ -36,6 +38,11 @@ _UNANSWERED = (
     KafkaError._TIMED_OUT_QUEUE,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
+)
+_STARTING = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
 )
 _LOG_IN = (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED)
 _CERTIFICATE = (KafkaError._SSL,)
@@ -144,9 +151,11 @@ class _Preflight:
     def _group(self) -> None:
         group, topic = self._configuration.kafka.group, self._configuration.topics.clips
         asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0)])
-        self._asked(self._admin.list_consumer_group_offsets([asked])[group], "the group's offsets", self._no_group)
+        self._asked(
+            lambda: self._admin.list_consumer_group_offsets([asked])[group], "the group's offsets", self._no_group
+        )
         described = self._asked(
-            self._admin.describe_consumer_groups([group], include_authorized_operations=True)[group],
+            lambda: self._admin.describe_consumer_groups([group], include_authorized_operations=True)[group],
             "the group's rights",
             self._no_group,
         )
@@ -178,23 +187,34 @@ class _Preflight:
     def _facts(self, kind: ResourceType, name: str, what: str) -> Mapping[str, str] | None:
         resource = ConfigResource(kind, name)
         entries: dict[str, ConfigEntry] | None = self._asked(
-            self._admin.describe_configs([resource], request_timeout=ANSWER_S)[resource], what, None
+            lambda: self._admin.describe_configs([resource], request_timeout=ANSWER_S)[resource], what, None
         )
         return None if entries is None else {key: each.value for key, each in entries.items() if each.value is not None}
 
-    def _asked(self, future: Future[T], what: str, forbidden: Callable[[], BrokerError] | None) -> T | None:
-        """The answer; None where the broker gives none. A group that nobody has used yet is no fault."""
-        try:
-            return future.result(ANSWER_S)
-        except Late:
-            self._note(f"{what} cannot be checked: no answer within {ANSWER_S:g} s")
-        except KafkaException as error:
-            code = error.args[0].code()
-            if code == KafkaError.GROUP_AUTHORIZATION_FAILED and forbidden is not None:
-                raise forbidden() from error
-            self._too_old |= code in _TOO_OLD
-            if code in (*_UNANSWERED, *_TOO_OLD):
-                self._note(f"{what} cannot be checked: {error.args[0].str()}")
-            elif code not in (KafkaError.GROUP_ID_NOT_FOUND, KafkaError.COORDINATOR_NOT_AVAILABLE):
-                raise self._away(error.args[0]) from error
-        return None
+    def _asked(self, ask: Callable[[], Future[T]], what: str, forbidden: Callable[[], BrokerError] | None) -> T | None:
+        """The answer; None where the broker gives none. A group that nobody has used yet is no fault, and one whose
+        coordinator is only starting is asked for again."""
+        until = time.monotonic() + ANSWER_S
+        while True:
+            try:
+                return ask().result(ANSWER_S)
+            except Late:
+                self._note(f"{what} cannot be checked: no answer within {ANSWER_S:g} s")
+                return None
+            except KafkaException as error:
+                code = error.args[0].code()
+                if code in _STARTING and time.monotonic() < until:
+                    time.sleep(RETRY_S)
+                    continue
+                if code == KafkaError.GROUP_AUTHORIZATION_FAILED and forbidden is not None:
+                    raise forbidden() from error
+                self._unanswered(error, what)
+                return None
+
+    def _unanswered(self, error: KafkaException, what: str) -> None:
+        told: KafkaError = error.args[0]
+        self._too_old |= told.code() in _TOO_OLD
+        if told.code() in (*_UNANSWERED, *_TOO_OLD, *_STARTING):
+            self._note(f"{what} cannot be checked: {told.str()}")
+        elif told.code() != KafkaError.GROUP_ID_NOT_FOUND:
+            raise self._away(told) from error
