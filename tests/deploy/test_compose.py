@@ -93,6 +93,12 @@ def test_only_the_encrypted_port_of_kafka_is_open_to_others() -> None:
     assert all(port.startswith("127.0.0.1:") for each in ports.values() for port in each)
 
 
+def test_the_name_that_the_broker_tells_its_clients_leads_to_it_from_inside_as_well() -> None:
+    kafka = SERVICES["kafka"]
+    assert kafka["networks"] == {"default": {"aliases": [kafka["environment"]["ADVERTISED"]]}}
+    assert kafka["environment"]["ADVERTISED"] == "${KAFKA_HOST:-kafka}"
+
+
 @pytest.mark.parametrize("profile", ["secured", "plain"])
 def test_a_profile_is_complete_and_waits_for_what_it_needs(profile: str) -> None:
     there = {name for name, service in SERVICES.items() if profile in service["profiles"]}
