@@ -34,6 +34,8 @@ from katydid.sensors.uplink.kafka import KafkaUplink, KafkaUplinkSettings
 from servers.certificates import Authority
 from servers.kafka import KafkaServer
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "a password of this test"
 _CALL_S = 120.0
 
