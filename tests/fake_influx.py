@@ -186,11 +186,18 @@ def running_fake() -> Iterator[FakeInflux]:
         fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         return runner
 
+    async def end() -> None:
+        await runner.cleanup()
+        hanging = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in hanging:
+            task.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
+
     runner = asyncio.run_coroutine_threadsafe(start(), loop).result()
     try:
         yield fake
     finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+        asyncio.run_coroutine_threadsafe(end(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

@@ -13,6 +13,7 @@ from katydid.streams.store.influx import open_influx
 from katydid.streams.store.influx.addresses import Address, parse_address
 from katydid.streams.store.influx.checks import Finding, check
 from katydid.streams.store.influx.store import connect
+from servers.influx import InfluxServer
 
 AT = 1_749_945_600_000_000_000
 DAY = 86_400 * 10**9
@@ -55,6 +56,23 @@ def test_a_token_must_be_allowed_to_write_and_to_read(fake: FakeInflux) -> None:
     last = found(fake, bucket, token=fake.writer_token)[-1]
     assert (last.what, last.good) == ("fields", False)
     assert "must also be allowed to read" in last.said
+
+
+@pytest.mark.servers
+def test_the_real_server_grants_writing_and_reading_apart(influx_server: InfluxServer) -> None:
+    bucket = influx_server.new_bucket()
+    reads, writes, both = (
+        influx_server.new_token(bucket, read=read, write=write)
+        for read, write in ((True, False), (False, True), (True, True))
+    )
+    last = found(influx_server, bucket, token=reads)[-1]
+    assert (last.what, last.good) == ("token", False)
+    assert "403" in last.said
+    assert "may not write" in last.said
+    last = found(influx_server, bucket, token=writes)[-1]
+    assert (last.what, last.good) == ("fields", False)
+    assert "must also be allowed to read" in last.said
+    assert all(finding.good or not finding.fatal for finding in found(influx_server, bucket, token=both))
 
 
 def test_a_field_with_two_types_forbids_writing(server: Server, bucket: str) -> None:

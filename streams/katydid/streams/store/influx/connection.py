@@ -152,8 +152,8 @@ class Connection:
             async for piece in response.content.iter_any():
                 *whole, rest = (rest + piece).split(b"\n")
                 for line in whole:
-                    _take_line(line, take)
-            _take_line(rest, take)
+                    take_line(line, take)
+            take_line(rest, take)
 
 
 async def _client(address: Address, token: str, timeout_s: float) -> InfluxDBClientAsync:
@@ -164,13 +164,15 @@ async def _client(address: Address, token: str, timeout_s: float) -> InfluxDBCli
     return InfluxDBClientAsync(address.server, token, address.org, timeout=int(timeout_s * 1_000))
 
 
-def _take_line(line: bytes, take: Take) -> None:
+def take_line(line: bytes, take: Take) -> None:
+    """One piece of an answer, a line of JSON. Raises Refusal for an error that comes after the status was sent."""
     if not line.strip():
         return
     answer = _decode_answer(line)
+    for said in (answer.error, *(result.error for result in answer.results)):
+        if said:
+            raise Refusal(400, said)
     for result in answer.results:
-        if result.error or answer.error:
-            raise Refusal(400, result.error or answer.error)
         for series in result.series:
             take([{**series.tags, **dict(zip(series.columns, row, strict=True))} for row in series.values])
 
