@@ -27,6 +27,8 @@ def pulse(**changes: float | int | None) -> Pulse:
         (pulse(partitions=0), 31.0, False, False),
         (pulse(), 29.0, True, False),
         (pulse(), 31.0, False, False),
+        (pulse(assigned=100.0), 129.0, True, False),
+        (pulse(assigned=100.0), 131.0, False, False),
         (pulse(fetched=100.0), 129.0, True, True),
         (pulse(fetched=100.0), 131.0, False, False),
         (pulse(fetched=100.0, committed=120.0), 131.0, True, True),

@@ -15,6 +15,8 @@ class Pulse:
 
     started: float
     partitions: int = 0
+    assigned: float | None = None
+    """When they were handed out."""
     fetched: float | None = None
     committed: float | None = None
     advanced: float | None = None
@@ -42,7 +44,7 @@ def judge(pulse: Pulse, now: float, within_s: float, group: str) -> Verdict:
             return Verdict(True, False, f"no partition yet, {waited:.0f} s after the start")
         return Verdict(False, False, _no_partition(waited, group))
     signs = [sign for sign in (pulse.fetched, pulse.committed, pulse.advanced) if sign is not None]
-    last = max([*signs, pulse.started])
+    last = max([*signs, pulse.started, pulse.assigned or pulse.started])
     if now - last <= within_s:
         return Verdict(True, bool(signs), f"{pulse.partitions} partitions, last sign {now - last:.1f} s ago")
     return Verdict(False, False, _silent(now - last))

@@ -22,6 +22,9 @@ class PulseTaker:
         self._sink = sink
         self._seen: tuple[int, float] = (0, 0.0)
         self._advanced: float | None = None
+        self._last_fetch: float | None = None
+        self._had: frozenset[Partition] = frozenset()
+        self._assigned_at: float | None = None
 
     def assigned(self) -> frozenset[Partition]:
         """Topic and partition of what this worker has now."""
@@ -32,9 +35,13 @@ class PulseTaker:
 
     def take(self, started: float) -> Pulse:
         """The pulse now."""
+        assigned = self.assigned()
+        if assigned != self._had:
+            self._had, self._assigned_at = assigned, time.monotonic()
         return Pulse(
             started=started,
-            partitions=len(self.assigned()),
+            partitions=len(assigned),
+            assigned=self._assigned_at,
             fetched=self._fetched(),
             committed=self._app.committed_at,
             advanced=self._advance(),
@@ -47,15 +54,19 @@ class PulseTaker:
         return getattr(thread, "_consumer", None)
 
     def _fetched(self) -> float | None:
-        """When a fetch last brought an answer (also an empty one), on the monotonic clock."""
+        """When a fetch last brought an answer (also an empty one), on the monotonic clock. aiokafka forgets it when
+        partitions are handed out anew."""
         consumer = self._consumer()
         subscription = None if consumer is None else consumer._subscription.subscription
         assignment = None if subscription is None else subscription.assignment
         if assignment is None:
-            return None
+            return self._last_fetch
         stamps = [assignment.state_value(tp).timestamp for tp in assignment.tps]
         known = [stamp for stamp in stamps if stamp]
-        return time.monotonic() - max(0.0, time.time() - max(known) / 1000) if known else None
+        if known:
+            found = time.monotonic() - max(0.0, time.time() - max(known) / 1000)
+            self._last_fetch = max(found, self._last_fetch or found)
+        return self._last_fetch
 
     def _advance(self) -> float | None:
         progress = self._pipeline.progress()
