@@ -26,6 +26,7 @@ def confluent_settings(configuration: Configuration, more: Settings | None = Non
         "security.protocol": protocol,
         "socket.keepalive.enable": True,
         "reconnect.backoff.max.ms": 2000,
+        "log_level": 2,  # A broker that is away would be a line a second; liveness and delivery reports tell of it.
     }
     if kafka.security != "plaintext" and kafka.ca_file is not None:
         settings["ssl.ca.location"] = str(_readable(kafka))
