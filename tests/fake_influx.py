@@ -50,6 +50,8 @@ class Fault:
     retry_after: str | None = None
     hangs_s: float = 0.0
     """How long nothing happens before."""
+    after: int = 0
+    """How many requests to the path are answered as ever before it."""
 
 
 @dataclass
@@ -93,6 +95,9 @@ class FakeInflux:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Any request, with the fault that is due for its path."""
         fault = next((each for each in self.faults if each.path == request.path), None)
+        if fault is not None and fault.after:
+            fault.after -= 1
+            fault = None
         if fault is None:
             return self._noted(request, await self._answer(request))
         self.faults.remove(fault)

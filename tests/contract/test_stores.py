@@ -100,6 +100,23 @@ def test_a_replay_after_the_zone_was_declared_is_still_the_same_capture(store: K
     assert store.outcomes(EVERYTHING).num_rows == 1
 
 
+def test_a_refused_outcome_gives_way_to_a_later_one_that_is_none_and_never_the_other_way(
+    store: KeptStore, make: Make
+) -> None:
+    """A dead letter that is tried again after a fix is stored once."""
+    refused = make(1, status=Status.REFUSED, reason="truncated", message="x" * 40_000)
+    mended = make(1, taxa=("Parus major",))
+    store.write([refused, make(2, at_s=1)])
+    store.write([mended])
+    store.write([refused])
+    assert store.outcome(mended.outcome.capture_id) == mended.outcome
+    assert store.outcomes(EVERYTHING)["status"].to_pylist() == ["identified", "empty"]
+    (row,) = store.activity(Window(), By.HOUR).to_pylist()
+    assert [row[name] for name in ("detections", "captures", "refused", "effort_s")] == [1, 2, 0, 120.0]
+    (row,) = store.sensors().to_pylist()
+    assert [row[name] for name in ("captures", "identified", "empty", "refused", "detections")] == [2, 1, 1, 0, 1]
+
+
 def test_live_and_months_old_rows_in_one_batch_are_each_kept_once(store: KeptStore, make: Make) -> None:
     mixed = [make(n, taxa=("Parus major",), at_s=-(n % 3) * 60 * 86_400 - n) for n in range(300)]
     store.write(mixed[:200])

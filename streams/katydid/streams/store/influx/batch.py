@@ -3,6 +3,7 @@
 There are no transactions, so order does their work. Each step is durable before the next begins:
 
     1. captures      each point holds its outcome whole: it is there or it is not, and once there it stays as it is
+                     (but for a refusal, which gives way to a later outcome that is none)
     2. detections    made from what step 1 keeps, also for captures that were there before
     3. hours         the sums of the hours that the batch touched, made anew
 
@@ -15,7 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from katydid.models.outcome import Outcome
+from katydid.models.outcome import Outcome, Status
 from katydid.streams.errors import StoreUnusable
 from katydid.streams.sink import Arrival
 from katydid.streams.store.influx import captures
@@ -24,7 +25,8 @@ from katydid.streams.store.influx.connection import Connection
 from katydid.streams.store.influx.hours import Hours, hour_of
 from katydid.streams.store.influx.lines import Unwritable
 from katydid.streams.store.influx.patience import Insistence
-from katydid.streams.store.influx.points import Sites, capture_lines, detection_lines
+from katydid.streams.store.influx.plain import speakable
+from katydid.streams.store.influx.points import Sites, capture_lines, capture_time, detection_lines
 from katydid.streams.store.influx.writer import Writer
 
 T = TypeVar("T")
@@ -38,6 +40,8 @@ class _Prepared:
     outcome: Outcome
     captures: list[bytes]
     detections: list[bytes]
+    fresh: bool
+    """Nothing of it was there before."""
     refused: list[str] = field(default_factory=list)
 
 
@@ -63,12 +67,13 @@ class BatchWriter:
         return [(one.arrival, one.refused[0]) for one in batch if one.refused]
 
     def _prepared(self, arrival: Arrival, kept: Outcome | None) -> _Prepared:
-        outcome = kept or arrival.outcome
+        stays = kept is not None and not _gives_way(kept, arrival.outcome)
+        outcome = kept if kept is not None and stays else arrival.outcome
         try:
-            lines = [] if kept else capture_lines(outcome, self.sites)
-            return _Prepared(arrival, outcome, lines, detection_lines(outcome, self.sites))
+            lines = [] if stays else capture_lines(outcome, self.sites)
+            return _Prepared(arrival, outcome, lines, detection_lines(outcome, self.sites), kept is None)
         except Unwritable as error:
-            return _Prepared(arrival, outcome, [], [], [str(error)])
+            return _Prepared(arrival, outcome, [], [], kept is None, [str(error)])
 
     async def _step(self, lines: Sequence[tuple[_Prepared, bytes]]) -> None:
         """Write lines, and note with its arrival each that is refused."""
@@ -77,10 +82,10 @@ class BatchWriter:
 
     async def _sum_up(self, good: Sequence[_Prepared]) -> None:
         for one in good:
-            if one.captures:
+            if one.fresh:
                 self.hours.wrote(one.outcome, self.sites)
         for one in good:
-            if not one.captures:
+            if not one.fresh:
                 self.hours.forget(hour_of(one.outcome))
         touched = {hour_of(one.outcome) for one in good}
         lines = await self._asked(lambda: self.hours.lines(self.connection, touched))
@@ -93,3 +98,11 @@ class BatchWriter:
             return await self.insistence.insist(question)
         except Refusal as refusal:
             raise StoreUnusable(f"a question before writing is refused: {refusal}") from refusal
+
+
+def _gives_way(kept: Outcome, later: Outcome) -> bool:
+    """A refusal gives way to what is none (a dead letter that was tried again after a fix), as long as its point is
+    the one that is written over: the same capture, at the same time."""
+    if kept.status is not Status.REFUSED or later.status is Status.REFUSED:
+        return False
+    return capture_time(kept) == capture_time(later) and kept.sensor_id == speakable(later.sensor_id)
