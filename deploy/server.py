@@ -22,7 +22,7 @@ import psutil
 from servers.build import build_influxd, fetch_kafka
 from servers.errors import ServerError, ServerFailed
 from servers.influx import InfluxServer
-from servers.kafka import KafkaServer, Security
+from servers.kafka import KafkaServer, Security, archive_classes
 
 STOP_WITHIN_S = 30.0
 
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
 def build(_asked: argparse.Namespace) -> int:
     """Fetch and build both servers; what is missing for one does not keep the other away."""
     failed = 0
-    steps = (("Kafka", fetch_kafka, "half a minute"), ("InfluxDB", build_influxd, "5 to 12 minutes the first time"))
+    steps = (("Kafka", _kafka, "half a minute"), ("InfluxDB", build_influxd, "5 to 12 minutes the first time"))
     for name, make, takes in steps:
         print(f"{name} ({takes}) ...", flush=True)
         try:
@@ -105,6 +105,12 @@ def stop(asked: argparse.Namespace) -> int:
         _note(asked.folder, name).unlink()
         print(f"{name}, process {process.pid}, has ended")
     return 0
+
+
+def _kafka() -> Path:
+    folder = fetch_kafka()
+    archive_classes()
+    return folder
 
 
 def _parser() -> argparse.ArgumentParser:

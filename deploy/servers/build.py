@@ -42,6 +42,11 @@ def kafka_folder() -> Path:
     return cache_folder() / f"kafka-{KAFKA_VERSION}"
 
 
+def kafka_archive() -> Path:
+    """Where Java's archive of this version's classes is, or will be; a broker runs without it too."""
+    return cache_folder() / f"kafka-{KAFKA_VERSION}.jsa"
+
+
 def influxd_path() -> Path:
     """Where this version's binary is, or will be."""
     name = "influxd.exe" if os.name == "nt" else "influxd"
