@@ -11,7 +11,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import (
+    TIMESTAMP_LOG_APPEND_TIME,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 
 from katydid.streams.cli import run_command
 from katydid.streams.kafka.administration import Administration
@@ -246,6 +254,24 @@ def test_topics_that_differ_are_told_and_aligned(site: Configuration, administra
     assert set(aligning.create_topics(align=True).aligned) == set(site.topics.all()) - {site.topics.deadletters}
     assert aligning.check_topics() == ()
     administration.create_topics(align=True)
+
+
+def test_what_a_device_with_a_clock_of_1970_sends_is_dated_by_the_broker(site: Configuration) -> None:
+    """Retention counts from a message's time: dated 1970 it would be deleted on arrival."""
+    producer = Producer(producer_settings(site) | QUIET)
+    before_ms = time.time() * 1000
+    producer.produce(site.topics.health, b"up", timestamp=1000)
+    assert producer.flush(WITHIN_S) == 0
+
+    consumer = Consumer({**confluent_settings(site, QUIET), "group.id": "any"})
+    consumer.assign([TopicPartition(site.topics.health, 0, 0)])
+    message = consumer.poll(WITHIN_S)
+    consumer.close()
+
+    assert message is not None
+    kind, at_ms = message.timestamp()
+    assert kind == TIMESTAMP_LOG_APPEND_TIME
+    assert abs(at_ms - before_ms) < WITHIN_S * 1000
 
 
 class TestCommandLine:

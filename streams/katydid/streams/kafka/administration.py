@@ -44,7 +44,16 @@ from katydid.streams.kafka.clients import confluent_settings
 from katydid.streams.kafka.configuration import Configuration
 from katydid.streams.kafka.errors import BrokerAway, BrokerError
 from katydid.streams.kafka.rights import CLUSTER_NAME, Operation, Resource, Right
-from katydid.streams.kafka.topics import Misalignment, TopicFacts, TopicShape, differing, misalignments, wanted
+from katydid.streams.kafka.topics import (
+    ALIGN,
+    CREATE,
+    Misalignment,
+    TopicFacts,
+    TopicShape,
+    differing,
+    misalignments,
+    wanted,
+)
 
 ANSWER_S = 30.0
 SETTLE_S = 0.02
@@ -115,7 +124,8 @@ class Administration:
             for shape in self._wanted()
             if align and shape.name in facts and (changes := differing(shape, facts[shape.name]))
         ]
-        return Made(created=tuple(shape.name for shape in missing), aligned=tuple(aligned), left=self.check_topics())
+        created = tuple(shape.name for shape in missing)
+        return Made(created=created, aligned=tuple(aligned), left=self._left({*created, *aligned}))
 
     def check_topics(self) -> tuple[Misalignment, ...]:
         """In what the topics differ from the configuration; empty: all is well."""
@@ -175,6 +185,16 @@ class Administration:
             self._credential(UserScramCredentialDeletion(name, ScramMechanism.SCRAM_SHA_512))
         self._settle(name, lambda user: user.revoked and not user.can_log_in and not user.rights)
         return there
+
+    def _left(self, changed: set[str]) -> tuple[Misalignment, ...]:
+        """What differs still, once the broker shows what was just changed: that takes it a moment after its answer."""
+        deadline = time.monotonic() + self._answer_s
+        while True:
+            left = self.check_topics()
+            lagging = [problem for problem in left if problem.topic in changed and problem.remedy in (CREATE, ALIGN)]
+            if not lagging or time.monotonic() > deadline:
+                return left
+            time.sleep(SETTLE_S)
 
     def _settle(self, name: str, reached: Callable[[User], bool]) -> None:
         """Wait until the broker acts on what was accepted: a decision reaches each broker a moment after its answer."""
