@@ -27,7 +27,8 @@ from servers.errors import ServerFailed, ServerMissing
 KAFKA_VERSION = "4.4.0"
 INFLUXDB_VERSION = "2.9.1"
 JAVA_AT_LEAST = 17
-GO_AT_LEAST = (1, 25)
+GO_AT_LEAST = (1, 25, 10)
+"""What influxd's own go.mod asks for."""
 SOURCES = Path(__file__).resolve().parent
 REMEDY = "Run `make servers`, which says what it needs."
 
@@ -112,17 +113,17 @@ def missing_for_influxdb() -> list[str]:
     }
     lacks = [words for program, words in programs.items() if not shutil.which(program)]
     if go_version() < GO_AT_LEAST:
-        lacks.insert(0, f"Go {GO_AT_LEAST[0]}.{GO_AT_LEAST[1]} or later")
+        lacks.insert(0, f"Go {'.'.join(map(str, GO_AT_LEAST))} or later")
     return lacks
 
 
-def go_version() -> tuple[int, int]:
-    """The installed Go's version; (0, 0) where there is none."""
+def go_version() -> tuple[int, ...]:
+    """The installed Go's version; (0,) where there is none."""
     if shutil.which("go") is None:
-        return 0, 0
+        return (0,)
     said = subprocess.run(["go", "version"], capture_output=True, text=True, check=False).stdout
-    version = re.search(r"go(\d+)\.(\d+)", said)
-    return (int(version[1]), int(version[2])) if version else (0, 0)
+    version = re.search(r"go(\d+(?:\.\d+)+)", said)
+    return tuple(int(number) for number in version[1].split(".")) if version else (0,)
 
 
 def fetch_kafka() -> Path:

@@ -67,7 +67,9 @@ def test_building_names_all_that_is_missing(tmp_path: Path) -> None:
 
     assert told.returncode == 1
     assert re.search(r"Kafka \S+ cannot be fetched without Maven .* and Java 17 or later", told.stderr)
-    assert re.search(r"InfluxDB \S+ cannot be built without Go 1.25 or later and Rust .* and a C compiler", told.stderr)
+    assert re.search(
+        r"InfluxDB \S+ cannot be built without Go 1.25.10 or later and Rust .* and a C compiler", told.stderr
+    )
 
 
 def test_a_process_that_took_over_the_number_is_left_alone(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 module katydid.invalid/influxd
 
-go 1.26.8
+go 1.25.10
 
 tool (
 	github.com/influxdata/influxdb/v2/cmd/influxd
