@@ -13,17 +13,13 @@ class Log:
 
     def __init__(self) -> None:
         self.acknowledged: list[tuple[int, int]] = []
-        self.released: list[tuple[int, int]] = []
         self.deliveries = Deliveries()
 
     def take(self, partition: int, offset: int) -> Delivery:
         def acknowledge() -> None:
             self.acknowledged.append((partition, offset))
 
-        def release() -> None:
-            self.released.append((partition, offset))
-
-        return self.deliveries.take(Delivery(("clips", partition), offset, 0, acknowledge, release))
+        return self.deliveries.take(Delivery(("clips", partition), offset, 0, acknowledge))
 
 
 @given(st.permutations([(partition, offset) for partition in range(3) for offset in range(6)]), st.integers(0, 17))
@@ -38,19 +34,6 @@ def test_a_prefix_of_each_partition_is_acknowledged_in_order(order: list[tuple[i
         prefix = next((offset for offset in range(6) if offset not in finished), 6)
         assert [offset for each, offset in log.acknowledged if each == partition] == list(range(prefix))
     assert len(log.deliveries) == 18 - len(log.acknowledged)
-
-
-def test_what_is_forgotten_takes_with_it_what_came_after_on_its_partition() -> None:
-    log = Log()
-    first, second, third, other = log.take(0, 1), log.take(0, 2), log.take(0, 3), log.take(1, 1)
-    log.deliveries.settle(third)
-    log.deliveries.forget([second])
-    log.deliveries.settle(other)
-    log.deliveries.settle(first)
-    log.deliveries.settle(second)
-    assert log.acknowledged == [(1, 1), (0, 1)]
-    assert sorted(log.released) == [(0, 2), (0, 3)]
-    assert len(log.deliveries) == 0
 
 
 def test_an_offset_that_came_twice_is_settled_twice() -> None:

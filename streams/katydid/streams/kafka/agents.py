@@ -14,7 +14,6 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -91,13 +90,10 @@ class Intake:
             await self._each(event, self._note)
 
     async def _each(self, event: Any, use: Callable[[Delivery, Message], Awaitable[None]]) -> None:
-        if self.stopping:  # It was not begun, and comes again.
-            _release(event)
-            return
         self._loop = asyncio.get_running_loop()
         message = _message(event)
         lane = (message.topic, message.partition)
-        delivery = Delivery(lane, message.offset, message.at_ms, event.ack, partial(_release, event))
+        delivery = Delivery(lane, message.offset, message.at_ms, event.ack)
         self.deliveries.take(delivery)
         try:
             await use(delivery, message)
@@ -159,19 +155,6 @@ class Intake:
             if opened is not None and opened.capture.payload_ref is not None:
                 self._references.release(opened.capture)
 
-    def let_go(self) -> None:
-        """Give back what no worker has begun: Faust waits at a rebalance or stop for what somebody still holds."""
-        gone = self._pipeline().let_go()
-        forgotten: list[Delivery] = []
-        for taken in reversed(gone):
-            opened = self._open.pop((lane_of(taken.position), taken.position.offset), None)
-            if opened is not None:
-                forgotten.append(opened.delivery)
-                self._references.release(opened.capture)
-        self.deliveries.forget(forgotten)
-        if gone:
-            self._metrics.let_go.inc(len(gone))
-
     # ------------------------------------------------------------------ called from other threads
 
     def durable(self, arrivals: Sequence[Arrival]) -> None:
@@ -198,12 +181,6 @@ class Intake:
         if opened is not None:
             record = whence(opened.message, "unstored", words, capture_id=arrival.outcome.capture_id)
             self._deadletters.bury(opened.message, msgspec.structs.replace(record, value_left_out=True))
-
-
-def _release(event: Any) -> None:
-    """Faust waits at a rebalance or stop for messages that were begun and not acknowledged, as long as anything refers
-    to them; and a loop over a stream refers to its last one until the next one comes."""
-    event.app.consumer.unacked.discard(event.message)
 
 
 def _message(event: Any) -> Message:

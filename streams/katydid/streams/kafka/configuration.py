@@ -125,7 +125,8 @@ class PipelineBounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Threads; None: one for each core."""
     max_mib: Count = 256
     """Encoded media in memory, MiB."""
-    max_items: Count = 4096
+    max_items: Count = 256
+    """Captures in flight: a rebalance or stop waits for them."""
     batch: Count = 8
     commit_items: Count = 1000
     commit_s: Seconds = 0.5

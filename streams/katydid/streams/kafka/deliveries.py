@@ -8,7 +8,7 @@ here for their turn.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -25,8 +25,6 @@ class Delivery:
     at_ms: int
     """When it was written to the topic, ms since 1970."""
     acknowledge: Callable[[], object]
-    release: Callable[[], object]
-    """Tells Faust not to wait for it any more: it will not be acknowledged here."""
     settled: bool = False
 
 
@@ -62,19 +60,6 @@ class Deliveries:
             if delivery.offset == offset and not delivery.settled:
                 return delivery
         return None
-
-    def forget(self, deliveries: Iterable[Delivery]) -> None:
-        """Let go of messages that will not be settled here; they come again, here or elsewhere, and so do those behind
-        them on their partition: what is settled behind one stays unacknowledged."""
-        for gone in deliveries:
-            lane = self._lanes.get(gone.lane)
-            if lane is None or gone not in lane:
-                continue
-            while lane[-1] is not gone:
-                lane.pop().release()
-            lane.pop().release()
-            if not lane:
-                del self._lanes[gone.lane]
 
     def waiting(self) -> Iterator[Delivery]:
         """The oldest message of each partition that has any. Any thread may ask: it looks at a copy."""

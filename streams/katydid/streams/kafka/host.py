@@ -4,7 +4,7 @@
 
 It ends in one of these ways:
 
-    told to stop        captures not begun are given back, what is under way is finished, written and acknowledged: 0
+    told to stop        what was taken is finished, written and acknowledged: 0
     told to stop, late  the watchdog ends it: 75
     the unexpected      ends it before any further acknowledgement: the error's exit code, 1 for a bug
 
@@ -158,21 +158,20 @@ class Host:
     # ------------------------------------------------------------------ ends
 
     async def _stop(self) -> None:
-        """Told to stop: give back what is not begun, let the rest be written at once. Faust waits for its
-        acknowledgements, and the watchdog for Faust."""
+        """Told to stop: what was taken is finished and written at once. Faust waits for its acknowledgements, and the
+        watchdog for Faust."""
         _log.info("told to stop")
         watchdog.arm(self._configuration.kafka.stop_s)
         self.intake.stopping = True
-        self.intake.let_go()
         self.pipeline.hurry()
 
     def _revoke(self) -> None:
-        """A rebalance begins (the consumer's thread): what is not begun goes to whoever has the partition next."""
+        """A rebalance begins (the consumer's thread). Faust waits until what was taken is acknowledged: giving some of
+        it back would leave a gap, and Faust forgets what it has committed and commits past it."""
         self.metrics.rebalances.inc()
         instance = self._configuration.kafka.instance_id
         if self._fencing.noted(time.monotonic()) and instance:
             watchdog.fail_stop(BrokerError(words(instance)))
-        self.app.loop.call_soon_threadsafe(self.intake.let_go)
 
     def _watch(self) -> None:
         """A thread: what stops the pipeline stops the process, also while no message comes."""

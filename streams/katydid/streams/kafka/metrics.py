@@ -27,9 +27,6 @@ class Metrics:
         self.unstored = Counter(
             "katydid_unstored", "Outcomes that the store refused for ever; each is a dead letter.", registry=registry
         )
-        self.let_go = Counter(
-            "katydid_let_go", "Captures given back unbegun at a rebalance or stop; they come again.", registry=registry
-        )
         self.lost = Counter(
             "katydid_lost_to_retention",
             "Messages that the topic dropped before they were read.",
