@@ -105,6 +105,14 @@ def test_short_shard_groups_with_points_in_them_are_left_and_told(fake: FakeInfl
     assert fake.buckets[bucket].shard_group_s == 7 * 86_400
 
 
+@pytest.mark.parametrize("path", ["/api/v2/write", "/query"])
+@pytest.mark.parametrize("status", [503, 500, 429])
+def test_a_server_in_trouble_is_not_taken_for_a_bad_token(fake: FakeInflux, path: str, status: int) -> None:
+    fake.fail(status, path=path)
+    with pytest.raises(StoreUnreachable, match=f"has troubles of its own \\({status}"):
+        open_influx(url_of(fake, fake.new_bucket()), token=fake.token)
+
+
 def test_a_bucket_that_forgets_is_told(fake: FakeInflux) -> None:
     findings = found(fake, fake.new_bucket(retention_s=90 * 86_400))
     retention = next(finding for finding in findings if finding.what == "retention")

@@ -15,6 +15,7 @@ import msgspec
 
 from katydid.streams.store.influx.answers import NoAnswer, Refusal
 from katydid.streams.store.influx.connection import Connection
+from katydid.streams.store.influx.patience import PATIENT
 from katydid.streams.store.influx.schema import MEASUREMENTS, FieldType
 
 DAY_S = 86_400
@@ -77,11 +78,21 @@ def _unreachable(connection: Connection, why: str) -> Finding:
     return Finding("server", False, f"{server} does not answer ({why}): is InfluxDB running, and the address right?")
 
 
+def _in_trouble(refusal: Refusal) -> bool:
+    return refusal.status >= 500 or refusal.status in PATIENT
+
+
+def _troubled(connection: Connection, refusal: Refusal) -> Finding:
+    return Finding("server", False, f"{connection.address.server} has troubles of its own ({refusal}): see its log")
+
+
 async def _writable(connection: Connection) -> Finding:
     address = connection.address
     try:
         await connection.write(NOTHING)
     except Refusal as refusal:
+        if _in_trouble(refusal):
+            return _troubled(connection, refusal)
         remedy = _NOT_WRITABLE.get(refusal.status, "see the server's log")
         return Finding("token", False, f"{address}: {refusal}; {remedy.format(address=address)}")
     return Finding("token", True, f"may write to {address}")
@@ -104,6 +115,8 @@ async def _types(connection: Connection) -> Finding:
             for row in await connection.ask(f'SHOW FIELD KEYS FROM "{each.name}"'):
                 kinds.setdefault((each.name, str(row["fieldKey"])), set()).add(str(row["fieldType"]))
     except Refusal as refusal:
+        if _in_trouble(refusal):
+            return _troubled(connection, refusal)
         remedy = "the token must also be allowed to read the bucket"
         return Finding("fields", False, f"the types of the fields cannot be read ({refusal}); {remedy}")
     wrong = [_conflict(key, types) for key, types in sorted(kinds.items()) if types != {_expected(*key, types)}]
