@@ -17,6 +17,7 @@ pytest.importorskip("faust", reason="needs the kafka extra")
 
 import faust
 from faust.transport.drivers.aiokafka import Consumer as StockConsumer
+from faust.transport.drivers.aiokafka import Transport as StockTransport
 
 from katydid.streams.kafka.app import REST_S, RestlessConsumer, make_app
 from katydid.streams.kafka.configuration import Configuration, KafkaSettings
@@ -50,10 +51,11 @@ def numbers() -> list[bytes]:
 async def running(
     broker: MockBroker, tmp_path: Path, topic: str, agent: Agent, codec: str = "raw"
 ) -> AsyncIterator[Any]:
-    """A Faust app with one agent, as the worker makes it; its group has the topic's name."""
+    """A Faust app with one agent and Faust's own consumer; its group has the topic's name."""
     kafka = KafkaSettings(servers=broker.servers, group=topic, session_s=6, heartbeat_s=1, commit_s=0.1)
     app = make_app(Configuration(kafka=kafka), tmp_path)
     app.stopping, app.revoking = _nothing, lambda: None
+    app.transport = StockTransport(app.conf.broker_consumer, app)
     kind = bytes if codec == "raw" else None
     source = app.topic(topic, key_type=bytes, value_type=kind, key_serializer="raw", value_serializer=codec)
     app.agent(source, name=topic)(agent)
@@ -177,6 +179,21 @@ async def test_with_all_buffers_full_faust_sleeps_a_flat_second_and_ours_does_no
     )
     assert (await consumer._wait_next_records(full, 1.0))[0] == {}
     assert slept == [rest]
+
+
+def test_our_consumer_counts_what_we_settled_and_no_message_that_faust_skipped() -> None:
+    skipped = SimpleNamespace(value=b"media", acked=False)
+    consumer = SimpleNamespace(unacked=_Discarding())
+    assert RestlessConsumer.ack(consumer, skipped) is False  # type: ignore[arg-type]
+    assert skipped.acked and consumer.unacked.gone == [skipped]
+
+
+class _Discarding:
+    def __init__(self) -> None:
+        self.gone: list[object] = []
+
+    def discard(self, message: object) -> None:
+        self.gone.append(message)
 
 
 async def test_faust_serves_tables_and_routes_unless_told_otherwise(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -24,6 +25,7 @@ from katydid.sensors.capture import Capture
 from katydid.sensors.errors import MediaStoreDown
 from katydid.sensors.references import References
 from katydid.sensors.sources.protocol import Taken
+from katydid.streams.kafka.app import SETTLED
 from katydid.streams.kafka.deadletters import DeadLetters
 from katydid.streams.kafka.deliveries import Deliveries, Delivery, Lane
 from katydid.streams.kafka.intake import Dead, capture_of, health_of, lane_of, taken_from, whence, whence_refused
@@ -93,7 +95,7 @@ class Intake:
         self._loop = asyncio.get_running_loop()
         message = _message(event)
         lane = (message.topic, message.partition)
-        delivery = Delivery(lane, message.offset, message.at_ms, event.ack)
+        delivery = Delivery(lane, message.offset, message.at_ms, partial(_acknowledge, event))
         self.deliveries.take(delivery)
         try:
             await use(delivery, message)
@@ -181,6 +183,11 @@ class Intake:
         if opened is not None:
             record = whence(opened.message, "unstored", words, capture_id=arrival.outcome.capture_id)
             self._deadletters.bury(opened.message, msgspec.structs.replace(record, value_left_out=True))
+
+
+def _acknowledge(event: Any) -> None:
+    event.message.value = SETTLED
+    event.ack()
 
 
 def _message(event: Any) -> Message:

@@ -17,13 +17,17 @@ from katydid.streams.kafka.clients import faust_credentials
 from katydid.streams.kafka.configuration import MESSAGE_BYTES, Configuration
 
 if TYPE_CHECKING:
-    from faust.types import TP
+    from faust.types import TP, Message
     from faust.types.transports import ConsumerT, TransportT
 
 BUFFER = 16
 """Messages of a topic between the fetcher and its agent: 8 MiB each at most. The pipeline bounds the rest."""
 REST_S = 0.005
 """How long the fetcher rests while every buffer is full."""
+
+
+SETTLED = b"settled"
+"""Stands for the value of a message whose outcome is durable."""
 
 
 class RestlessConsumer(AioConsumer):
@@ -35,6 +39,15 @@ class RestlessConsumer(AioConsumer):
             await self.sleep(REST_S)
             return {}, set()
         return cast("tuple[Any, set[TP] | None]", await super()._wait_next_records(timeout))
+
+    def ack(self, message: Message) -> bool:
+        """Counts what we have settled, and nothing else: Faust's streams also acknowledge messages that they skip at a
+        rebalance, unseen."""
+        if message.value is SETTLED:
+            return bool(super().ack(message))
+        message.acked = True
+        self.unacked.discard(message)
+        return False
 
     async def _commit(self, offsets: Any) -> bool:
         done = bool(await super()._commit(offsets))
