@@ -136,6 +136,16 @@ class Proxy:
         link = _Link(asyncio.current_task(), near)
         self._links.add(link)
         try:
+            await self._join(link, near_reader, near)
+        except asyncio.CancelledError:
+            pass  # Reset or cut. The task ends here: asyncio would log a cancelled one as a failure of its own.
+        finally:
+            link.close(reset=False)
+            self._links.discard(link)
+
+    async def _join(self, link: _Link, near_reader: asyncio.StreamReader, near: asyncio.StreamWriter) -> None:
+        """Forward both ways until one end is gone."""
+        try:
             await self._flowing.wait()
             far_reader, far = await asyncio.open_connection(LOOPBACK, self.target)
             link.writers.append(far)
@@ -143,10 +153,7 @@ class Proxy:
                 pumps.create_task(self._pump(near_reader, far))
                 pumps.create_task(self._pump(far_reader, near))
         except* OSError:
-            pass  # One end is gone, or was never there: so is the other, below.
-        finally:
-            link.close(reset=False)
-            self._links.discard(link)
+            pass  # One end is gone, or was never there: so is the other.
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One direction of a connection: a line on which pieces wait until they are due."""
