@@ -37,7 +37,8 @@ Held-out recordings, species by species:
 - Faint and cold singers are missed: a simulated *Oecanthus pellucens* gets .1 to .4 at 12 °C, .4 to .9 at 16 °C (6 to
   24 dB above the noise in its band). Heavy rain and rumble are at times taken for an insect, seldom surely.
 - Species outside the list are seldom turned away: a related stranger is given the genus that it is most like, which is
-  often its own, and often a known species, surely: without *Chorthippus biguttulus* it calls all of these *C. brunneus*.
+  often its own, and often a known species, surely: without *Chorthippus biguttulus* it calls all of these \
+*C. brunneus*.
   Where other species of its genera sing, have a person listen.
 
 **Not for** deciding on rarities, on pests or on protected species without a person who listens.
