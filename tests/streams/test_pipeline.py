@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import threading
-import time
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -371,22 +370,6 @@ async def test_a_host_that_waits_for_room_is_let_go_when_the_pipeline_stops(mode
     pipeline.close()
 
 
-def test_what_is_let_go_was_not_begun_and_the_rest_ends_in_order(model: Model) -> None:
-    held, sink = Held(model), Kept()
-    with Pipeline([held], sink, settings(open_at_once=2)) as pipeline:
-        for number in range(6):
-            assert pipeline.put_wait(taken(number, wav(number)))
-        await_items(held, 1)
-        gone = pipeline.let_go()
-        assert [each.position.offset for each in gone] == list(range(6 - len(gone), 6))
-        assert 2 <= len(gone) <= 5
-        held.gate.set()
-        assert pipeline.drain(DEADLINE_S)
-        assert pipeline.put_wait(taken(9, wav(9)))
-        assert pipeline.drain(DEADLINE_S)
-    assert [int(each.capture_id, 16) for each in sink.outcomes] == [*range(6 - len(gone)), 9]
-
-
 def test_the_host_sees_bad_input_before_its_outcome_is_written(model: Model) -> None:
     sink = Kept()
     seen: list[tuple[bytes | None, str, int]] = []
@@ -400,10 +383,3 @@ def test_the_host_sees_bad_input_before_its_outcome_is_written(model: Model) -> 
         assert pipeline.drain(DEADLINE_S)
     assert [(payload, written) for payload, _, written in seen] == [(b"no sound at all", 0)]
     assert seen[0][1] == sink.outcomes[0].reason != ""
-
-
-def await_items(model: Held, count: int) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while len(model.items) < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)

@@ -32,17 +32,6 @@ class InOrder:
         self._queues.setdefault((position.source, position.partition), deque()).append(turn)
         return turn
 
-    def forget(self, position: Position, turn: Turn) -> None:
-        """Give up a place whose outcome will never come; quick for the last one of its partition."""
-        key = (position.source, position.partition)
-        queue = self._queues[key]
-        if queue[-1] is turn:
-            queue.pop()
-        else:
-            queue.remove(turn)
-        if not queue:
-            del self._queues[key]
-
     def finish(self, turn: Turn, arrival: Arrival) -> list[Arrival]:
         """Note the outcome of a turn; returns all that need wait no longer, in order (often just this one)."""
         turn.arrival = arrival

@@ -212,21 +212,6 @@ class Pipeline:
             self._waiting.clear()
             self._wake_all()
 
-    def let_go(self) -> list[Taken]:
-        """Forget the captures that no worker has begun, and return them: their partitions go to somebody else. Within a
-        partition these are the last, so what is under way still ends in order."""
-        with self._lock:
-            gone = list(self._waiting)
-            self._waiting.clear()
-            for job in reversed(gone):
-                self._order.forget(job.taken.position, job.turn)
-                self._bytes -= job.nbytes
-            self._items -= len(gone)
-            self._counts["taken"] -= len(gone)
-            self._flush_at_end()
-            self._wake_askers()
-            return [job.taken for job in gone]
-
     def close(self, *, raising: bool = True) -> None:
         """Finish what was taken (unless stopped), write it, end the threads. Raises what stopped the pipeline."""
         if not self._stopping and self._failure is None:
