@@ -31,7 +31,7 @@ import soundfile
 
 HERE = Path(__file__).parent
 CORES = os.cpu_count() or 1
-FRAMES, CLIPS = 480, 480
+FRAMES, CLIPS = 480, 1920
 SOUNDSCAPE = HERE.parents[1] / "shared/data/soundscapes/birdnet_soundscape/soundscape.flac"
 
 

@@ -40,7 +40,7 @@ from katydid.streams.process import settle_process
 from katydid.streams.remembered import MadeWith, credits_of, keep, kept, kept_place, made_with, title_of
 from katydid.streams.sink import Arrival
 from katydid.streams.store import DuckDBStore, open_store
-from katydid.streams.tunables import PipelineSettings
+from katydid.streams.tunables import PipelineSettings, cores
 
 WATCH_S = 0.2
 """How often the watcher is told, seconds."""
@@ -80,7 +80,7 @@ class RunProgress(msgspec.Struct, frozen=True, kw_only=True):
     pipeline: Progress
     elapsed_s: float
     reader_cpu_s: float
-    workers: int
+    cores: int
 
     @property
     def done(self) -> int:
@@ -96,7 +96,7 @@ class RunProgress(msgspec.Struct, frozen=True, kw_only=True):
     def roofline_share(self) -> float:
         """Share of what this machine could do, 0..1: CPU time of reading, decoding and models, measured by thread
         clocks, over the wall clock times the cores. It is captures per second over cores / (p + m)."""
-        available = self.elapsed_s * self.workers
+        available = self.elapsed_s * self.cores
         return min(1.0, (self.pipeline.cpu_s + self.reader_cpu_s) / available) if available > 0 else 0.0
 
     @property
@@ -416,7 +416,7 @@ class LocalRun:
             pipeline=pipeline,
             elapsed_s=time.monotonic() - self._began,
             reader_cpu_s=self._reader_cpu_s,
-            workers=self._options.pipeline.workers,
+            cores=cores(),
         )
 
     def _summary(self, progress: RunProgress, *, interrupted: bool) -> RunSummary:

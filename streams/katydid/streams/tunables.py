@@ -19,7 +19,7 @@ class PipelineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Bounds of one pipeline. Memory follows from them, whatever arrives."""
 
     workers: int
-    """Threads that decode and run models, one for each core: engines run single-threaded inside them."""
+    """Threads that decode and run models; engines run single-threaded inside them."""
     open_at_once: int
     """Captures that are decoded and not yet identified: each holds one frame, or `windows_at_once` windows."""
     max_items: int = 4096
@@ -37,6 +37,7 @@ class PipelineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     @classmethod
     def for_this_machine(cls, workers: int | None = None) -> PipelineSettings:
-        """Settings for so many workers; None: one for each core."""
-        workers = cores() if workers is None else workers
+        """Settings for so many workers; None: one more than there are cores, which goes on while another waits for the
+        interpreter (short clips: 0.84 of the limit's rate with one a core, 0.88 with one more; two cores)."""
+        workers = cores() + 1 if workers is None else workers
         return cls(workers=workers, open_at_once=2 * workers + 2)
