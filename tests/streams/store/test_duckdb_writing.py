@@ -12,8 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from katydid.streams.sink import Arrival
-from katydid.streams.store import By, OutcomeFilter, Window, open_store
-from katydid.streams.store import duckdb as store_duckdb
+from katydid.streams.store import By, OutcomeFilter, Window, open_store, rows
 from katydid.streams.store.duckdb import DuckDBStore
 
 Make = Callable[..., Arrival]
@@ -67,8 +66,7 @@ def test_a_batch_that_cannot_be_kept_fails_with_its_own_error_and_leaves_nothing
 
 
 def test_a_batch_of_many_pieces_is_kept_whole(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_duckdb, "PIECE_LEAST", 3)
-    monkeypatch.setattr(store_duckdb, "PIECE_MOST", 3)
+    monkeypatch.setattr(rows, "PIECE", 3)
     batch = [make(n, taxa=("Parus major", "Erithacus rubecula")[: n % 3], at_s=n) for n in range(20)]
     with open_store(None) as store:
         store.write(batch)

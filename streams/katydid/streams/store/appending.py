@@ -3,15 +3,11 @@
 A batch of a thousand rows takes DuckDB less time to append than its INSERT takes to plan. So each statement is prepared
 when the store is opened, over a source that stands for the whole life of the store and hands out other Arrow tables
 each time it is read.
-
-The tables of a batch are made while DuckDB reads them: one of its threads asks for the next piece, which holds the
-interpreter, while another appends the piece before it, which does not. So making rows and appending them share two
-processors without a thread of ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import duckdb
@@ -28,36 +24,23 @@ _ASKED = pa.schema([("capture_id", pa.string())])
 
 
 class Feed:
-    """Stands in DuckDB's catalogue under one name; reading it reads the tables that were put in last."""
+    """Stands in DuckDB's catalogue under one name; reading it reads the table that was put in last."""
 
     def __init__(self, schema: pa.Schema) -> None:
-        self._schema = schema
-        self._tables: Iterable[pa.Table] = ()
-        self._failure: Exception | None = None
+        self._empty = schema.empty_table()
+        self._table = self._empty
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return pa.RecordBatchReader.from_batches(self._schema, self._batches()).__arrow_c_stream__(requested_schema)
+        return self._table.__arrow_c_stream__(requested_schema)
 
     @contextmanager
-    def holding(self, tables: Iterable[pa.Table]) -> Iterator[None]:
-        """What is read inside; an error in making a table comes out as it was, not as DuckDB's words about it."""
-        self._tables, self._failure = tables, None
+    def holding(self, table: pa.Table) -> Iterator[None]:
+        """What is read inside."""
+        self._table = table
         try:
             yield
-        except duckdb.Error as error:
-            if self._failure is not None:
-                raise self._failure from error
-            raise
         finally:
-            self._tables = ()
-
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        try:
-            for table in self._tables:
-                yield from table.to_batches()
-        except Exception as error:
-            self._failure = error  # DuckDB keeps its text only.
-            raise
+            self._table = self._empty
 
 
 class Appender:
@@ -74,24 +57,20 @@ class Appender:
                 self._prepare(f"sum_{table}", _ROLL_UPS[table].format(rows=f"fed_{table}"))
         self._asked = self._stand("fed_asked", _ASKED)
 
-    def append(self, table: str, pieces: Iterable[pa.Table]) -> list[pa.Table]:
-        """Append the pieces, made as they are read, and their sums to the roll-up of that table, in the caller's
-        transaction; returns the pieces. In which order they come to lie in the table is not said."""
-        made: list[pa.Table] = []
-        self._execute(table, f"append_{table}", _kept(pieces, made))
-        if table in _ROLL_UPS and any(piece.num_rows for piece in made):
-            self._execute(table, f"sum_{table}", made)
-        return made
-
-    def _execute(self, table: str, statement: str, pieces: Iterable[pa.Table]) -> None:
-        with self._feeds[table].holding(pieces):
-            self._connection.execute(f"EXECUTE {statement}")
+    def append(self, name: str, table: pa.Table) -> None:
+        """Append rows to the table of that name, and their sums to its roll-up, in the caller's transaction."""
+        if table.num_rows == 0:
+            return
+        with self._feeds[name].holding(table):
+            self._connection.execute(f"EXECUTE append_{name}")
+            if name in _ROLL_UPS:
+                self._connection.execute(f"EXECUTE sum_{name}")
 
     def known_between(self, capture_ids: Sequence[str]) -> set[str]:
         """Those of the ids that are in the store; read are the rows from the first of them to the last."""
         asked = pa.table([pa.array(capture_ids, pa.string())], schema=_ASKED)
         bounds = [min(capture_ids), max(capture_ids)]
-        with self._asked.holding([asked]):
+        with self._asked.holding(asked):
             found = self._connection.execute(_KNOWN.format(asked="fed_asked"), bounds).fetchall()
         return {capture_id for (capture_id,) in found}
 
@@ -119,12 +98,6 @@ class Appender:
 
     def _prepare(self, name: str, statement: str) -> None:
         self._connection.execute(f"PREPARE {name} AS {statement}")
-
-
-def _kept(pieces: Iterable[pa.Table], kept: list[pa.Table]) -> Iterator[pa.Table]:
-    for piece in pieces:
-        kept.append(piece)
-        yield piece
 
 
 def known_between(connection: duckdb.DuckDBPyConnection, capture_ids: Sequence[str]) -> set[str]:

@@ -40,11 +40,6 @@ from katydid.streams.store.spans import runs
 _TIMED_ID = re.compile(r"[0-9a-f]{32}")
 _DAY = 86_400_000
 """Milliseconds."""
-PIECES = 8
-"""A batch is made rows in about so many pieces: while DuckDB appends one, the next is made."""
-PIECE_LEAST, PIECE_MOST = 1_000, 2_000
-"""Outcomes in a piece. Smaller ones cost more than the second processor gains: each of DuckDB's threads begins columns
-of its own. And the processor's cache holds the columns of a thousand outcomes, not those of ten thousand."""
 _COMPACT_SHARE = 20
 """Compact when at least a twentieth as many rows were written as there would be to read."""
 
@@ -116,25 +111,28 @@ class DuckDBStore:
             return
         if self._appender is None:
             raise StoreReadOnly(f"{self._path} was opened for reading only")
+        appender = self._appender
+        ahead = self._all_new(arrivals)
+        made = None if ahead is None else rows.batch_tables(ahead, arrivals)  # Meanwhile a checkpoint may be made.
         self._checkpointer.writing()
         with self._transaction():
-            nbytes = self._append(self._appender, arrivals)
+            if made is None:
+                made = rows.batch_tables(self._unknown(appender, arrivals), arrivals)
+            else:
+                self._raise_top(appender, max(outcome.capture_id for outcome in ahead or ()))
+            for name, table in made.items():
+                appender.append(name, table)
         self._appended += len(arrivals)
         if self._path is not None:
-            self._checkpointer.wrote(nbytes)
+            self._checkpointer.wrote(sum(table.nbytes for table in made.values()))
 
-    def _append(self, appender: Appender, arrivals: Sequence[Arrival]) -> int:
-        """What is new, with its sums and positions, in the transaction that is open; returns how many bytes of rows."""
-        fresh = self._unknown(appender, arrivals)
-        made: list[pa.Table] = []
-        if fresh:
-            pieces = list(_pieces(fresh))
-            outcomes = appender.append("outcome", map(rows.outcome_table, pieces))
-            made += outcomes
-            if any(outcome.detections for outcome in fresh):
-                made += appender.append("detection", map(rows.detection_table, pieces, outcomes))
-        made += appender.append("position_log", [rows.position_table(arrivals)])
-        return sum(piece.nbytes for piece in made)
+    def _all_new(self, arrivals: Sequence[Arrival]) -> list[Outcome] | None:
+        """The outcomes, each once, in the order of arrival, where their ids alone tell that none is in the store: they
+        lie above all that are. None: the store has to be asked."""
+        outcomes = {arrival.outcome.capture_id: arrival.outcome for arrival in reversed(arrivals)}
+        if self._top is None or min(outcomes) <= self._top:
+            return None
+        return list(reversed(outcomes.values()))
 
     def _unknown(self, appender: Appender, arrivals: Sequence[Arrival]) -> list[Outcome]:
         """Outcomes that are not in the store, each once, in the order of arrival; and those of captures that were
@@ -320,11 +318,6 @@ class DuckDBStore:
                 cursor.close()
                 with self._reading:
                     self._readers -= 1
-
-
-def _pieces(outcomes: Sequence[Outcome]) -> Iterator[Sequence[Outcome]]:
-    size = min(PIECE_MOST, max(PIECE_LEAST, -(-len(outcomes) // PIECES)))
-    return (outcomes[start : start + size] for start in range(0, len(outcomes), size))
 
 
 def _known(look: Callable[[Sequence[str]], set[str]], capture_ids: Iterable[str]) -> set[str]:

@@ -193,6 +193,24 @@ def detection_table(outcomes: Sequence[Outcome], table: pa.Table | None = None) 
     return _table(DETECTION_COLUMNS, records, repeated)
 
 
+PIECE = 1_000
+"""Outcomes whose rows are made at a time: a processor's cache holds their columns, and not those of ten thousand."""
+
+
+def batch_tables(fresh: Sequence[Outcome], arrivals: Sequence[Arrival]) -> dict[str, pa.Table]:
+    """The rows of a batch by the name of their table: of the outcomes that are new, and of all positions."""
+    outcomes, detections = [outcome_table(())], [detection_table(())]
+    for start in range(0, len(fresh), PIECE):
+        piece = fresh[start : start + PIECE]
+        outcomes.append(outcome_table(piece))
+        detections.append(detection_table(piece, outcomes[-1]))
+    return {
+        "outcome": pa.concat_tables(outcomes),
+        "detection": pa.concat_tables(detections),
+        "position_log": position_table(arrivals),
+    }
+
+
 _FLAGS = attrgetter("flags")
 _REPEATED = [column.name for column in DETECTION_COLUMNS if column.of == "outcome"]
 
