@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from katydid.streams.cli.stores import Where, opened
+from katydid.streams.cli.stores import WhereToAsk, asked
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,7 +23,7 @@ MinConfidence = Annotated[float, typer.Option("--min-confidence", min=0, max=1, 
 
 
 @app.command()
-def species(where: Where, min_confidence: MinConfidence = 0.0, json: Json = False, csv: Csv = False) -> None:
+def species(where: WhereToAsk, min_confidence: MinConfidence = 0.0, json: Json = False, csv: Csv = False) -> None:
     """Every taxon: how often, how sure, first and last seen, and the effort behind it.
 
     Example:  katydid query species ~/moorland --csv > species.csv
@@ -31,7 +31,7 @@ def species(where: Where, min_confidence: MinConfidence = 0.0, json: Json = Fals
     from katydid.streams import questions
     from katydid.streams.store.protocol import OutcomeFilter
 
-    with opened(where) as (store, _):
+    with asked(where) as store:
         found = store.detections(OutcomeFilter(min_confidence=min_confidence))
         table = questions.species(found, store.sensors())
     shown = ("taxon", "common_name", "detections", "accepted", "max_confidence", "first_seen", "last_seen", "days")
@@ -40,7 +40,7 @@ def species(where: Where, min_confidence: MinConfidence = 0.0, json: Json = Fals
 
 @app.command()
 def activity(
-    where: Where,
+    where: WhereToAsk,
     by: str = typer.Option("hour", "--by", help="hour, day or week."),
     taxon: list[str] = typer.Option([], "--taxon", help="Scientific name or taxon id; may be given several times."),
     json: Json = False,
@@ -48,13 +48,16 @@ def activity(
 ) -> None:
     """Detections per sensor, time and taxon, with the effort of that time.
 
+    The token of an InfluxDB comes from KATYDID_INFLUX_TOKEN, or the file that KATYDID_INFLUX_TOKEN_FILE names; one
+    that may only read will do.
+
     Example:  katydid query activity ~/moorland --by day --taxon "Parus major"
     """
     from katydid.streams.store.protocol import By, Window
 
     if by not in tuple(By):
         raise typer.BadParameter(f"{by!r} is not one of {', '.join(By)}", param_hint="--by")
-    with opened(where) as (store, _):
+    with asked(where) as store:
         table = store.activity(Window(), By(by), taxon)
     shown = ("sensor_id", "bin_start", "taxon", "detections", "accepted", "max_confidence", "effort_s", "captures")
     _show(table, shown, json=json, csv=csv)
@@ -62,7 +65,7 @@ def activity(
 
 @app.command()
 def latest(
-    where: Where,
+    where: WhereToAsk,
     n: int = typer.Option(20, "-n", "--number", min=1, help="How many."),
     json: Json = False,
     csv: Csv = False,
@@ -71,7 +74,7 @@ def latest(
 
     Example:  katydid query latest ~/moorland -n 5
     """
-    with opened(where) as (store, _):
+    with asked(where) as store:
         table = store.latest(n)
     shown = ("detection_id", "captured_at", "file", "taxon", "common_name", "score", "probability", "decision")
     _show(table, shown, json=json, csv=csv)

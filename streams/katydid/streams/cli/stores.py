@@ -1,7 +1,9 @@
-"""The store that a command is about: from the folder that was identified, its output folder, or the store itself."""
+"""The store that a command is about: from the folder that was identified, its output folder, or the store itself, which
+may also be an InfluxDB's URL where a command does nothing but ask."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +13,48 @@ import typer
 
 if TYPE_CHECKING:
     from katydid.streams.outputs import Outputs
-    from katydid.streams.store import DuckDBStore
+    from katydid.streams.store import DuckDBStore, Store
+    from katydid.streams.store.influx import InfluxStore
+
+INFLUX, DUCKDB = "influx+", "duckdb:"
 
 Where = Annotated[
     Path, typer.Argument(metavar="FOLDER", help="The folder that was identified, or FOLDER.katydid, or its store.")
 ]
+WhereToAsk = Annotated[
+    str,
+    typer.Argument(
+        metavar="STORE",
+        help="The folder that was identified, FOLDER.katydid, its store, another store's file, or "
+        "influx+http://HOST:PORT/ORGANISATION/BUCKET.",
+    ),
+]
+
+
+@contextmanager
+def asked(where: str) -> Iterator[Store]:
+    """The store, to be asked. The token of an InfluxDB comes from KATYDID_INFLUX_TOKEN, or the file that
+    KATYDID_INFLUX_TOKEN_FILE names. Raises StoreError, ConfigurationError, MissingExtra."""
+    if where.startswith(INFLUX):
+        with _influx(where) as store:
+            yield store
+        return
+    if where.startswith(DUCKDB):
+        from katydid.streams.kafka.stores import duckdb_path
+
+        where = str(duckdb_path(where))
+    with opened(Path(where)) as (store, _):
+        yield store
+
+
+def _influx(url: str) -> InfluxStore:
+    """Without the checks before writing: whoever asks may have a token that only reads, and changes nothing."""
+    from katydid.streams.kafka.configuration import read_configuration
+    from katydid.streams.store.influx import InfluxStore, Patience
+    from katydid.streams.store.influx.store import connect
+
+    connection = connect(url, read_configuration(None, os.environ).secrets.influx_token)
+    return InfluxStore(connection, findings=(), poison=None, sites={}, patience=Patience())
 
 
 @contextmanager
@@ -24,8 +63,8 @@ def opened(where: Path) -> Iterator[tuple[DuckDBStore, Outputs]]:
     from katydid.streams.outputs import Outputs
     from katydid.streams.store import open_store
 
-    outputs = Outputs.found(where)
-    with open_store(outputs.store, read_only=True) as store:
+    outputs = Outputs(directory=where.resolve().parent) if where.is_file() else Outputs.found(where)
+    with open_store(where if where.is_file() else outputs.store, read_only=True) as store:
         yield store, outputs
 
 
