@@ -126,8 +126,9 @@ def at_work(stage: Stage, sender: Sender, say: Say) -> None:
     began = time.monotonic()
     with Lag(stage.kafka.bootstrap, GROUP, tuple(TOPICS.values())) as lag:
         while True:
+            acknowledged = sender.acknowledged
             waiting = lag.messages()
-            if waiting is not None and waiting < sender.acknowledged:
+            if waiting is not None and waiting < acknowledged:
                 break
             if time.monotonic() - began > START_S:
                 raise TimeoutError(f"the workers acknowledged nothing within {START_S:g} s")
