@@ -117,6 +117,17 @@ def test_a_refused_outcome_gives_way_to_a_later_one_that_is_none_and_never_the_o
     assert [row[name] for name in ("captures", "identified", "empty", "refused", "detections")] == [2, 1, 1, 0, 1]
 
 
+def test_a_refused_outcome_and_a_later_one_that_is_none_may_come_in_one_batch(store: KeptStore, make: Make) -> None:
+    """A store that is kept from the topic of outcomes from its beginning meets a dead letter and its retry at once."""
+    refused = make(1, status=Status.REFUSED, reason="truncated")
+    mended, again = make(1, taxa=("Parus major",)), make(1, taxa=("Erithacus rubecula",))
+    store.write([refused, make(2, at_s=1), refused, mended, again, refused])
+    assert store.outcome(mended.outcome.capture_id) == mended.outcome
+    assert store.outcomes(EVERYTHING)["status"].to_pylist() == ["identified", "empty"]
+    (row,) = store.sensors().to_pylist()
+    assert [row[name] for name in ("captures", "identified", "empty", "refused", "detections")] == [2, 1, 1, 0, 1]
+
+
 def test_live_and_months_old_rows_in_one_batch_are_each_kept_once(store: KeptStore, make: Make) -> None:
     mixed = [make(n, taxa=("Parus major",), at_s=-(n % 3) * 60 * 86_400 - n) for n in range(300)]
     store.write(mixed[:200])

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from katydid.models.outcome import Outcome
+from katydid.models.outcome import Outcome, Status
 from katydid.sensors.sources.protocol import Position
 
 
@@ -23,7 +23,20 @@ class Sink(Protocol):
 
     def write(self, arrivals: Sequence[Arrival]) -> None:
         """Durable when it returns, all or nothing. An outcome whose capture_id is already there is not written
-        again (its position is); so writing a batch twice leaves the same store. Called from one thread."""
+        again (its position is), but for a refusal, which gives way to what is none; so writing a batch twice leaves
+        the same store. Called from one thread."""
 
     def close(self) -> None:
         """Flush and let go."""
+
+
+def one_each(arrivals: Sequence[Arrival]) -> dict[str, Arrival]:
+    """Capture id → the arrival that counts, in the order of arrival: the first, but a refusal gives way to a later one
+    that is none. Both come in one batch where a topic is read from its beginning after a retry."""
+    chosen = {arrival.outcome.capture_id: arrival for arrival in reversed(arrivals)}
+    if len(chosen) < len(arrivals):
+        for arrival in reversed(arrivals):
+            outcome = arrival.outcome
+            if outcome.status is not Status.REFUSED:
+                chosen[outcome.capture_id] = arrival
+    return dict(reversed(chosen.items()))

@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from katydid.models.outcome import Outcome, Status
 from katydid.streams.errors import StoreReadOnly
-from katydid.streams.sink import Arrival
+from katydid.streams.sink import Arrival, one_each
 from katydid.streams.store import reads, rollup, rows
 from katydid.streams.store.appending import Appender, known_between
 from katydid.streams.store.checkpointing import Checkpointer
@@ -129,21 +129,21 @@ class DuckDBStore:
     def _all_new(self, arrivals: Sequence[Arrival]) -> list[Outcome] | None:
         """The outcomes, each once, in the order of arrival, where their ids alone tell that none is in the store: they
         lie above all that are. None: the store has to be asked."""
-        outcomes = {arrival.outcome.capture_id: arrival.outcome for arrival in reversed(arrivals)}
+        outcomes = _one_each(arrivals)
         if self._top is None or min(outcomes) <= self._top:
             return None
-        return list(reversed(outcomes.values()))
+        return list(outcomes.values())
 
     def _unknown(self, appender: Appender, arrivals: Sequence[Arrival]) -> list[Outcome]:
         """Outcomes that are not in the store, each once, in the order of arrival; and those of captures that were
         refused before and are not now, whose old outcome gives way."""
-        outcomes = {arrival.outcome.capture_id: arrival.outcome for arrival in reversed(arrivals)}
+        outcomes = _one_each(arrivals)
         asked = [capture_id for capture_id in outcomes if self._top is None or capture_id <= self._top]
         known = _known(appender.known_between, asked)
         better = [capture_id for capture_id in known if outcomes[capture_id].status is not Status.REFUSED]
         known -= appender.take_back_refused(better)
         self._raise_top(appender, max(outcomes))
-        return [outcome for capture_id, outcome in reversed(outcomes.items()) if capture_id not in known]
+        return [outcome for capture_id, outcome in outcomes.items() if capture_id not in known]
 
     def _raise_top(self, appender: Appender, capture_id: str) -> None:
         """Before the commit: if that fails, the bound is merely higher than need be."""
@@ -318,6 +318,11 @@ class DuckDBStore:
                 cursor.close()
                 with self._reading:
                     self._readers -= 1
+
+
+def _one_each(arrivals: Sequence[Arrival]) -> dict[str, Outcome]:
+    """Capture id → the outcome of a batch that counts, in the order of arrival."""
+    return {capture_id: arrival.outcome for capture_id, arrival in one_each(arrivals).items()}
 
 
 def _known(look: Callable[[Sequence[str]], set[str]], capture_ids: Iterable[str]) -> set[str]:

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from katydid.models.outcome import Outcome, Status
 from katydid.streams.errors import StoreUnusable
-from katydid.streams.sink import Arrival
+from katydid.streams.sink import Arrival, one_each
 from katydid.streams.store.influx import captures
 from katydid.streams.store.influx.answers import Refusal
 from katydid.streams.store.influx.connection import Connection
@@ -57,9 +57,9 @@ class BatchWriter:
 
     async def write(self, arrivals: Sequence[Arrival]) -> list[tuple[Arrival, str]]:
         """All three steps; returns what can never be kept, and why. Raises StoreUnusable, StoreUnreachable."""
-        fresh = {arrival.outcome.capture_id: arrival for arrival in reversed(arrivals)}
+        fresh = one_each(arrivals)
         kept = await self._asked(lambda: captures.known(self.connection, fresh))
-        batch = [self._prepared(arrival, kept.get(each)) for each, arrival in reversed(fresh.items())]
+        batch = [self._prepared(arrival, kept.get(each)) for each, arrival in fresh.items()]
         await self._step([(one, line) for one in batch for line in one.captures])
         good = [one for one in batch if not one.refused]
         await self._step([(one, line) for one in good for line in one.detections])
