@@ -22,7 +22,8 @@ from katydid.sensors.limits import Limits
 from katydid.sensors.media_store import MediaStore, open_media_store
 from katydid.sensors.references import References, open_media
 from katydid.sensors.sources.folder import FolderSource
-from katydid.sensors.uplink.journal import PushJournal
+from katydid.sensors.sources.protocol import Position
+from katydid.sensors.uplink.journal import JournalUnusable, PushJournal
 from katydid.sensors.uplink.kafka import KafkaUplink, KafkaUplinkSettings
 from katydid.sensors.uplink.pushing import Push, PushProgress
 from mock_cluster import PRODUCE, MockCluster, cluster, received_envelope
@@ -231,3 +232,30 @@ def test_ctrl_c_keeps_what_was_acknowledged(card: Path, cluster: MockCluster) ->
         assert interrupted.progress.acknowledged == 3
     assert push(card, cluster).acknowledged == 3
     assert len(received(cluster)) == 6
+
+
+def test_a_journal_that_cannot_be_written_ends_the_push_and_is_no_fault_of_a_capture(
+    card: Path, cluster: MockCluster
+) -> None:
+    class Full(PushJournal):
+        def flush(self) -> None:
+            if self._pending:
+                raise JournalUnusable("database or disk is full")
+
+        def acknowledge(self, cluster: str, position: Position) -> None:
+            super().acknowledge(cluster, position)
+            self.flush()
+
+    class Eager(KafkaUplink):
+        def send(self, capture: Capture, acknowledged: Callable[[], None]) -> None:
+            super().send(capture, acknowledged)
+            while self.in_flight:
+                self.poll(0.1)
+
+    notes: list[str] = []
+    uplink = Eager(KafkaUplinkSettings(servers=cluster.servers))
+    source = FolderSource(card, zone="UTC", limits=SMALL)
+    with pytest.raises(JournalUnusable, match="disk is full"), Full(card.with_name("full.sqlite")) as journal:
+        full = Push(source, uplink, watch=lambda progress: None, notify=notes.append, journal=journal)
+        full.run()
+    assert (notes, full.progress.acknowledged, full.progress.left_out) == ([], 1, 0)

@@ -11,6 +11,8 @@ import pytest
 
 pytest.importorskip("faust", reason="needs the kafka extra")
 
+from confluent_kafka import KafkaError
+
 from kafka_workers import RATE, message, settings
 from katydid.models.engines.placeholder import placeholder_bundle
 from katydid.models.manifest import BundleKind
@@ -19,7 +21,7 @@ from katydid.sensors.envelope import Envelope
 from katydid.streams.cli import run_command
 from katydid.streams.kafka.configuration import Configuration, read_configuration
 from katydid.streams.kafka.deadletters import DeadLetters
-from katydid.streams.kafka.errors import ConfigurationError
+from katydid.streams.kafka.errors import BrokerAway, ConfigurationError
 from katydid.streams.kafka.keeping import Keeper
 from katydid.streams.kafka.metrics import Metrics
 from katydid.streams.kafka.producing import DurableProducer
@@ -30,6 +32,8 @@ from katydid.streams.store import DuckDBStore, OutcomeFilter, open_store
 from mock_broker import MockBroker, until
 
 Make = Callable[..., Arrival]
+LIST_OFFSETS = 2
+"""Kafka's number of the request."""
 
 
 @pytest.fixture
@@ -94,6 +98,18 @@ def test_a_store_put_back_from_a_copy_catches_up(broker: MockBroker, file: Path,
     for name in ("one.duckdb", "two.duckdb"):
         with open_store(tmp_path / name) as store, keeping(configuration, store):
             until(lambda store=store: stored(store) == 5, "all of them")  # type: ignore[misc]
+
+
+def test_a_broker_that_does_not_say_where_a_topic_begins_is_worth_another_try(
+    broker: MockBroker, file: Path, make: Make
+) -> None:
+    configuration = read_configuration(file, {})
+    broker.next_errors(LIST_OFFSETS, [KafkaError.UNKNOWN] * 20)
+    producer = DurableProducer(configuration)
+    with open_store(None) as store, pytest.raises(BrokerAway) as away:
+        Keeper(configuration, store, DeadLetters(producer, "katydid.deadletters"), Metrics()).run()
+    producer.close()
+    assert away.value.exit_code == 75
 
 
 def test_another_model_writes_beside_the_first(

@@ -33,8 +33,12 @@ CREATE TABLE IF NOT EXISTS remembered (name TEXT PRIMARY KEY, value TEXT NOT NUL
 """
 
 
+class JournalUnusable(SourceError):
+    """The file cannot be opened or written: no fault of the capture whose acknowledgement was to be noted."""
+
+
 class PushJournal:
-    """A journal; a context manager. One process at a time: a second one raises SourceError."""
+    """A journal; a context manager. One process at a time: a second one raises JournalUnusable."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -49,7 +53,7 @@ class PushJournal:
             self._rows.execute("PRAGMA journal_mode=WAL")
             self._rows.executescript(_SCHEMA)
         except (sqlite3.Error, OSError) as exc:
-            raise SourceError(self._why(exc)) from exc
+            raise JournalUnusable(self._why(exc)) from exc
 
     def __enter__(self) -> Self:
         return self
@@ -91,7 +95,7 @@ class PushJournal:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is pending. Raises SourceError where the disk is full or the file is gone."""
+        """Write what is pending. Raises JournalUnusable where the disk is full or the file is gone."""
         self._committed = time.monotonic()
         if not self._pending:
             return
@@ -100,7 +104,7 @@ class PushJournal:
             self._rows.executemany("INSERT OR REPLACE INTO acknowledged VALUES (?, ?, ?, ?, ?)", self._pending)
             self._rows.execute("COMMIT")
         except sqlite3.Error as exc:
-            raise SourceError(self._why(exc)) from exc
+            raise JournalUnusable(self._why(exc)) from exc
         self._pending.clear()
 
     def remembered(self, name: str, given: str | None) -> str | None:

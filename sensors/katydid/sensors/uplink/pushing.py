@@ -27,7 +27,7 @@ from katydid.sensors.limits import MIB, Limits
 from katydid.sensors.media_store import MediaStore, local_path
 from katydid.sensors.sources.protocol import Position, Source, Taken
 from katydid.sensors.uplink.flac import as_flac
-from katydid.sensors.uplink.journal import PushJournal
+from katydid.sensors.uplink.journal import JournalUnusable, PushJournal
 from katydid.sensors.uplink.kafka import KafkaUplink
 
 WATCH_S = 0.2
@@ -145,6 +145,8 @@ class Push:
         try:
             with self._sendable(taken.capture) as capture:
                 self._uplink.send(capture, lambda: self._durable(taken.position))
+        except JournalUnusable:  # Comes through here where something is acknowledged meanwhile.
+            raise
         except (EnvelopeError, SourceError) as exc:
             self._leave(taken.capture, str(exc))
 

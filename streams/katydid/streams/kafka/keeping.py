@@ -60,6 +60,8 @@ class Keeper:
                 if time.monotonic() - looked > LOOK_S:
                     looked = time.monotonic()
                     self._assign_new(consumer)
+        except KafkaException as error:
+            raise BrokerAway(f"{self._topic} cannot be read: {error.args[0].str()}") from error
         finally:
             consumer.close()
 
@@ -87,10 +89,7 @@ class Keeper:
         self._metrics.partitions.set(len(starts))
 
     def _partitions(self, consumer: Consumer) -> list[int]:
-        try:
-            found = consumer.list_topics(self._topic, timeout=ANSWER_S).topics[self._topic]
-        except KafkaException as error:
-            raise BrokerAway(f"{self._topic} cannot be read: {error.args[0].str()}") from error
+        found = consumer.list_topics(self._topic, timeout=ANSWER_S).topics[self._topic]
         if found.error is not None:
             raise BrokerError(f"there is no topic {self._topic} that this user may read: `katydid topics check`")
         return sorted(found.partitions)

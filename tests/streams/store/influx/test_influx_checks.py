@@ -136,6 +136,8 @@ def test_the_url_names_server_organisation_and_bucket(url: str, address: Address
     ("url", "why"),
     [
         ("http://moor:8086/o/b", "is no InfluxDB store"),
+        ("http://user:secret@moor:8086/o/b", "is no InfluxDB store"),
+        ("influx+http://[::1/o/b", "that is no URL"),
         ("influx+http://moor:8086/o", "must name server, organisation and bucket"),
         ("influx+http://moor:8086/o/b/c", "must name server, organisation and bucket"),
         ("influx+http:///o/b", "must name server, organisation and bucket"),

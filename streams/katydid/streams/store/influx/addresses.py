@@ -26,9 +26,12 @@ class Address(msgspec.Struct, frozen=True):
 
 def parse_address(url: str) -> Address:
     """Raises StoreUnusable with what is wrong. Secrets have no place in a URL, which ends in logs."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise StoreUnusable(f"that is no URL ({error}): write {_SHAPE}") from error
     if parts.scheme not in SCHEMES:
-        raise StoreUnusable(f"{url} is no InfluxDB store: write {_SHAPE}")
+        raise StoreUnusable(f"{parts.scheme or url} is no InfluxDB store: write {_SHAPE}")
     if parts.username is not None or parts.password is not None or parts.query:
         raise StoreUnusable("no token or password in the store's URL: set KATYDID_INFLUX_TOKEN instead")
     names = [unquote(part) for part in parts.path.strip("/").split("/")]
