@@ -29,6 +29,6 @@ def test_every_option_is_on_the_page(command: str, capsys: pytest.CaptureFixture
 NEGATIONS = {"--no-quiet", "--no-parity", "--no-json", "--no-csv"}
 
 
-@pytest.mark.parametrize("code", [0, 1, 2, 3, 4, 5, 6, 130])
+@pytest.mark.parametrize("code", [0, 1, 2, 3, 4, 5, 6, 7, 75, 130])
 def test_every_exit_code_is_on_the_page(code: int) -> None:
     assert f"\n| {code} | " in PAGE

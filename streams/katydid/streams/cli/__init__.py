@@ -2,7 +2,8 @@
 so `katydid --help` answers at once.
 
 Exit codes: 0 fine, 1 unexpected, 2 wrong arguments, 3 source, 4 model, 5 store in use or unusable, 6 disk full or
-read-only, 130 interrupted. Errors that are meant for a person are one message on stderr, never a traceback.
+read-only, 7 the broker or something on it, 75 try again, 130 interrupted. Errors that are meant for a person are one
+message on stderr, never a traceback.
 """
 
 from __future__ import annotations
