@@ -54,12 +54,12 @@ def message(number: int, payload: bytes | None = None) -> Envelope:
 class Worker:
     """`katydid worker` as a process."""
 
-    def __init__(self, configuration: Path, log: Path, **environ: str) -> None:
+    def __init__(self, configuration: Path, log: Path, *options: str, **environ: str) -> None:
         self.log = log
         command = [sys.executable, "-c", "from katydid.streams.cli import main; main()"]
         with log.open("ab") as file:
             self.process = subprocess.Popen(
-                [*command, "worker", "--config", str(configuration)],
+                [*command, "worker", "--config", str(configuration), *options],
                 stdout=file, stderr=file, env={**os.environ, **environ},
             )  # fmt: skip
 

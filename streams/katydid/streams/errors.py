@@ -5,7 +5,8 @@ KatydidError
     ├── StoreError
     │   ├── StoreBusy          another process has the store open                          exit code 5
     │   ├── StoreUnusable      no store, damaged, or written by a newer Katydid            exit code 5
-    │   │   └── StoreReadOnly  the place may not be written to                             exit code 6
+    │   │   ├── StoreReadOnly  the place may not be written to                             exit code 6
+    │   │   └── Unkeepable     one thing that the store will never take; others it takes   exit code 5
     │   ├── StoreUnreachable   the store's server does not answer                          exit code 5
     │   └── StoreFull          no room left on the disk                                    exit code 6
     ├── ExportError            an export cannot be written                                 exit code 6
@@ -42,6 +43,10 @@ class StoreReadOnly(StoreUnusable):
     """The place may be read but not written."""
 
     exit_code = 6
+
+
+class Unkeepable(StoreUnusable):
+    """One thing that the store will never take, however often it is asked; others it takes."""
 
 
 class StoreUnreachable(StoreError):

@@ -21,10 +21,11 @@ import msgspec
 
 from katydid.models.batching import Lane as Urgency
 from katydid.models.outcome import Outcome
-from katydid.sensors.capture import Capture
+from katydid.sensors.capture import Capture, Health
 from katydid.sensors.errors import MediaStoreDown
 from katydid.sensors.references import References
 from katydid.sensors.sources.protocol import Taken
+from katydid.streams.errors import Unkeepable
 from katydid.streams.kafka.app import SETTLED
 from katydid.streams.kafka.deadletters import DeadLetters
 from katydid.streams.kafka.deliveries import Deliveries, Delivery, Lane
@@ -77,6 +78,8 @@ class Intake:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._open: dict[tuple[Lane, int], Open] = {}
         self.deliveries = Deliveries()
+        self.keep_health: Callable[[Health], None] | None = None
+        """Durable when it returns; raises Unkeepable. None: readings are counted only."""
         self.stopping = False
 
     # ------------------------------------------------------------------ on the event loop
@@ -106,7 +109,12 @@ class Intake:
             self.deliveries.settle(delivery)
 
     async def _note(self, delivery: Delivery, message: Message) -> None:
-        health_of(message)
+        reading = health_of(message)
+        if self.keep_health is not None:
+            try:
+                await asyncio.to_thread(self.keep_health, reading)
+            except Unkeepable as error:
+                raise Dead("unstored", str(error)) from error
         self._metrics.health.inc()
         self.deliveries.settle(delivery)
 

@@ -3,6 +3,7 @@
 KatydidError
 └── StreamError
     ├── ConfigurationError   the configuration file is not one, or says what cannot be                exit code 2
+    ├── StoreAway            the store did not come back in time before a stop                        exit code 75
     └── BrokerError          a broker, a topic, a group or a right that a worker cannot do without    exit code 7
         ├── MessageTooLarge  a topic takes no message of this size
         └── BrokerAway       nobody answers there now; worth another try                              exit code 75
@@ -17,6 +18,12 @@ class ConfigurationError(StreamError):
     """Names the file, the section and the key, and says what may stand there."""
 
     exit_code = 2
+
+
+class StoreAway(StreamError):
+    """Told to stop while the store was away; nothing is wrong with the worker."""
+
+    exit_code = 75
 
 
 class BrokerError(StreamError):

@@ -5,7 +5,7 @@
 It ends in one of these ways:
 
     told to stop        what was taken is finished, written and acknowledged: 0
-    told to stop, late  the watchdog ends it: 75
+    told to stop, late  the watchdog ends it: 75; the same, sooner, where the store is away
     the unexpected      ends it before any further acknowledgement: the error's exit code, 1 for a bug
 
 In all of them what was acknowledged is durable, and what was not comes again.
@@ -44,7 +44,7 @@ from katydid.streams.kafka.preflight import preflight
 from katydid.streams.kafka.producing import DurableProducer
 from katydid.streams.kafka.pulse import PulseTaker
 from katydid.streams.kafka.status import StatusServer
-from katydid.streams.kafka.stores import open_sink
+from katydid.streams.kafka.stores import give_up_after, health_keeper, open_sink, what_ended
 from katydid.streams.pipeline import Pipeline
 from katydid.streams.process import settle_process
 
@@ -77,8 +77,9 @@ class Host:
         media = configuration.media
         references = References(media.stores, scratch=scratch / "media", tries=media.tries, wait_s=media.wait_s)
         self.intake = Intake(lambda: self.pipeline, DeadLetters(producer, topics.deadletters), references, self.metrics)
-        store = open_sink(configuration, self.intake.poison)
-        self._sink = WorkerSink(producer, topics.outcomes, store, self.metrics.observe_stage)
+        self._store = open_sink(configuration, self.intake.poison)
+        self.intake.keep_health = health_keeper(self._store)
+        self._sink = WorkerSink(producer, topics.outcomes, self._store, self.metrics.observe_stage)
         stack.callback(self._sink.close)
         self.pipeline = self._pipeline(situator)
         self.app = self._app(scratch)
@@ -108,7 +109,7 @@ class Host:
             if end.code not in (0, None):
                 raise
         except Exception as error:  # noqa: BLE001 - the supervising loop: Faust ends with what crashed it
-            watchdog.fail_stop(error)
+            self._fail(error)
         self._ended.set()
         watch.join()
         self._observer.close()
@@ -137,7 +138,7 @@ class Host:
         captures, health = self.intake.captures, self.intake.health
         for name, agent in ((topics.frames, captures), (topics.clips, captures), (topics.health, health)):
             topic = app.topic(name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
-            app.agent(topic, name=f"katydid.{name}", concurrency=1)(_guarded(agent))
+            app.agent(topic, name=f"katydid.{name}", concurrency=1)(_guarded(agent, self._fail))
         return app
 
     def _serve_status(self) -> None:
@@ -161,9 +162,11 @@ class Host:
         """Told to stop: what was taken is finished and written at once. Faust waits for its acknowledgements, and the
         watchdog for Faust."""
         _log.info("told to stop")
-        watchdog.arm(self._configuration.kafka.stop_s)
+        within_s = self._configuration.kafka.stop_s
+        watchdog.arm(within_s)
         self.intake.stopping = True
         self.pipeline.hurry()
+        give_up_after(self._store, within_s)
 
     def _revoke(self) -> None:
         """A rebalance begins (the consumer's thread). Faust waits until what was taken is acknowledged: giving some of
@@ -173,6 +176,10 @@ class Host:
         if self._fencing.noted(time.monotonic()) and instance:
             watchdog.fail_stop(BrokerError(words(instance)))
 
+    def _fail(self, error: BaseException) -> None:
+        """End the process now, from any thread."""
+        watchdog.fail_stop(what_ended(error, stopping=self.intake.stopping))
+
     def _watch(self) -> None:
         """A thread: what stops the pipeline stops the process, also while no message comes."""
         alive = True
@@ -180,7 +187,7 @@ class Host:
             try:
                 self.pipeline.drain(0.0)
             except BaseException as error:  # noqa: BLE001 - the supervising loop: nothing more is acknowledged
-                watchdog.fail_stop(error)
+                self._fail(error)
                 return
             alive = self._gauge(alive)
 
@@ -220,7 +227,7 @@ def _models(configuration: Configuration, metrics: Metrics, stack: ExitStack) ->
     return [Observed(model, metrics) for model in models], situator
 
 
-def _guarded(agent: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _guarded(agent: Callable[[Any], Any], fail: Callable[[BaseException], None]) -> Callable[[Any], Any]:
     """Faust would log what an agent raises, and go on with the next message."""
 
     async def guarded(stream: Any) -> None:
@@ -229,6 +236,6 @@ def _guarded(agent: Callable[[Any], Any]) -> Callable[[Any], Any]:
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - the supervising loop: nothing more is acknowledged
-            watchdog.fail_stop(error)
+            fail(error)
 
     return guarded

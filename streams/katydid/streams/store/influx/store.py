@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from katydid.models.outcome import Outcome
 from katydid.sensors.capture import Health
-from katydid.streams.errors import StoreUnreachable, StoreUnusable
+from katydid.streams.errors import StoreUnreachable, StoreUnusable, Unkeepable
 from katydid.streams.sink import Arrival
 from katydid.streams.store.influx import asking, captures
 from katydid.streams.store.influx.addresses import Address, parse_address
@@ -129,14 +129,14 @@ class InfluxStore:
             self._poison(arrival, reason)
 
     def write_health(self, readings: Iterable[Health]) -> None:
-        """What sensors say of themselves, durable when it returns. Raises as `write`, and StoreUnusable for a
-        reading that cannot be kept."""
+        """What sensors say of themselves, durable when it returns; from any thread. Raises as `write`, and Unkeepable
+        for a reading that will never be taken."""
         try:
             lines = [line for health in readings if (line := health_line(health, self._site)) is not None]
         except Unwritable as error:
-            raise StoreUnusable(f"a health reading cannot be kept: {error}") from error
+            raise Unkeepable(f"a health reading cannot be kept: {error}") from error
         for refused in self._connection.run(self._writer.write(lines)):
-            raise StoreUnusable(f"a health reading cannot be kept: {refused.reason}")
+            raise Unkeepable(f"a health reading cannot be kept: {refused.reason}")
 
     def _site(self, sensor: str) -> str:
         return self._sites.get(sensor, sensor)

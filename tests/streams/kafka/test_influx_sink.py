@@ -1,0 +1,126 @@
+"""A worker that keeps its outcomes in InfluxDB: what that store can besides, and its end while the store is away."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+pytest.importorskip("faust", reason="needs the kafka extra")
+
+from fake_influx import FakeInflux, Fault, running_fake
+from influx_servers import url_of
+from kafka_workers import StartWorker, Worker, clip, message, settings
+from katydid.models.outcome import Status
+from katydid.sensors.capture import MediaRef
+from katydid.sensors.envelope import Envelope, pack
+from katydid.sensors.media_store import object_url, open_media_store
+from katydid.streams.cli import run_command
+from katydid.streams.kafka.consuming import record_of
+from katydid.streams.kafka.records import outcome_record, read_deadletter
+from katydid.streams.sink import Arrival
+from katydid.streams.store import OutcomeFilter
+from katydid.streams.store.influx import open_influx
+from mock_broker import MockBroker, until
+
+WRITE = "/api/v2/write"
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeInflux]:
+    with running_fake() as started:
+        monkeypatch.setenv("KATYDID_INFLUX_TOKEN", started.token)
+        yield started
+
+
+def statuses(fake: FakeInflux, url: str) -> dict[str, str]:
+    """Capture → status, as the store tells them."""
+    with open_influx(url, token=fake.token) as store:
+        rows = store.outcomes(OutcomeFilter()).select(["capture_id", "status"]).to_pylist()
+    found = {row["capture_id"]: row["status"] for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def test_a_refused_outcome_gives_way_when_its_dead_letter_is_retried(
+    broker: MockBroker, start: StartWorker, fake: FakeInflux, tmp_path: Path
+) -> None:
+    whole, large = clip(7), tmp_path / "large.wav"
+    large.write_bytes(whole.payload or b"")
+    (tmp_path / "media").mkdir()
+    shelf = open_media_store((tmp_path / "media").as_uri())
+    reference = MediaRef(url=object_url(shelf.url, whole.sha256), sha256=whole.sha256, length=whole.length)
+    broker.write("katydid.clips", [pack(msgspec.structs.replace(whole, payload=None, payload_ref=reference))])
+    url = url_of(fake, fake.new_bucket())
+    worker = start(sink=url, more=f'[media]\nstores = ["{shelf.url}"]\ntries = 1')
+    until(lambda: broker.settled("katydid.clips") and broker.count("katydid.deadletters") == 1, "the refused one")
+    assert statuses(fake, url) == {whole.capture_id: Status.REFUSED}
+
+    shelf.put(large, whole.sha256, whole.length)
+    assert run_command(["deadletters", "retry", "--all", "--config", str(tmp_path / "worker-0.toml")]) == 0
+    until(lambda: broker.count("katydid.outcomes") == 2 and broker.settled("katydid.clips"), "the retried one")
+    assert worker.stop() == 0
+    (status,) = statuses(fake, url).values()
+    assert status in (Status.IDENTIFIED, Status.EMPTY)
+
+
+def test_health_readings_are_kept_and_one_that_cannot_be_is_a_dead_letter(
+    broker: MockBroker, start: StartWorker, fake: FakeInflux
+) -> None:
+    good = b'{"sensor_id":"recorder-0","at":5,"battery_v":3.5}'
+    endless = b'{"sensor_id":"recorder-0","at":6,"storage_free_bytes":%d}' % 2**63
+    for value in (endless, good):
+        broker.write_raw("katydid.health", value, b"recorder-0", partition=0)
+    bucket = fake.new_bucket()
+    worker = start(sink=url_of(fake, bucket))
+    until(lambda: broker.settled("katydid.health"), "both readings settled")
+    tags = (("sensor", "recorder-0"), ("site", "recorder-0"))
+    assert fake.buckets[bucket].points["sensor_health"] == {(tags, 5): {"battery_v": 3.5}}
+    (letter,) = broker.read("katydid.deadletters", 1)
+    whence = read_deadletter(record_of(letter))
+    assert whence is not None and (whence.reason, letter.value()) == ("unstored", endless)
+    assert worker.stop() == 0
+
+
+def test_told_to_stop_while_the_store_is_away_it_ends_before_the_watchdog_and_loses_nothing(
+    broker: MockBroker, start: StartWorker, fake: FakeInflux
+) -> None:
+    url = url_of(fake, fake.new_bucket())
+    worker = start(sink=url)
+    worker.port()
+    fake.faults.extend(Fault(503) for _ in range(10_000))
+    broker.write("katydid.clips", [message(number) for number in range(20)])
+    until(lambda: (WRITE, 503) in fake.requests, "a write that was not taken")
+    assert worker.stop() == 75
+    assert "not stopped after" not in worker.words
+    assert "stopped while InfluxDB gave no good answer" in worker.words
+    assert not broker.settled("katydid.clips")
+
+    fake.faults.clear()
+    again = start(sink=url)
+    until(lambda: broker.settled("katydid.clips"), "every offset committed")
+    assert again.stop() == 0
+    assert set(statuses(fake, url)) == {f"{number:032x}" for number in range(20)}
+
+
+def test_one_that_is_kept_from_the_topic_of_outcomes_ends_so_too(
+    broker: MockBroker, bundle_path: Path, fake: FakeInflux, make: Callable[..., Arrival], tmp_path: Path
+) -> None:
+    path, url = tmp_path / "katydid.toml", url_of(fake, fake.new_bucket())
+    path.write_text(settings(broker, bundle_path), encoding="utf-8")
+    keeper = Worker(path, tmp_path / "keeper.log", "--sink", url)
+    try:
+        keeper.port()
+        fake.faults.extend(Fault(503) for _ in range(10_000))
+        record = outcome_record("katydid.outcomes", make(1).outcome)
+        envelope = Envelope(key=record.key or b"", value=record.value or b"", headers=record.headers)
+        broker.write("katydid.outcomes", [envelope])
+        until(lambda: (WRITE, 503) in fake.requests, "a write that was not taken")
+        assert keeper.stop() == 75
+    finally:
+        keeper.stop(signal.SIGKILL)
+    assert "not stopped after" not in keeper.words
+    assert "stopped while InfluxDB gave no good answer" in keeper.words
