@@ -6,11 +6,15 @@ umask 077
 filled=${FILLED:-/tmp/server.properties}
 password=""
 [ -z "${ADMIN_PASSWORD_FILE:-}" ] || password=$(cat "$ADMIN_PASSWORD_FILE")
-sed -e "s|@ADVERTISED@|$ADVERTISED|" -e "s|@ADMIN_PASSWORD@|$password|" "$SETTINGS" >"$filled"
+# The password goes through files, never through arguments, which every process of the machine may read.
+printf 's|@ADVERTISED@|%s|\ns|@ADMIN_PASSWORD@|%s|\n' "$ADVERTISED" "$password" >"$filled.sed"
+sed -f "$filled.sed" "$SETTINGS" >"$filled"
+set --
 if [ -n "$password" ]; then
-    set -- --add-scram "SCRAM-SHA-512=[name=admin,password=$password]"
-else
-    set --
+    printf '%s\n' --add-scram "SCRAM-SHA-512=[name=admin,password=$password]" >"$filled.arguments"
+    set -- "@$filled.arguments"
 fi
-"$KAFKA_HOME/bin/kafka-storage.sh" format --ignore-formatted -t "$CLUSTER_ID" -c "$filled" "$@"
+# It would print the hashed credential into the log; what goes wrong is said on the other stream.
+"$KAFKA_HOME/bin/kafka-storage.sh" format --ignore-formatted -t "$CLUSTER_ID" -c "$filled" "$@" >/dev/null
+rm -f "$filled.sed" "$filled.arguments"
 exec "$KAFKA_HOME/bin/kafka-server-start.sh" "$filled"

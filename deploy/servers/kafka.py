@@ -174,9 +174,12 @@ class KafkaServer:
             "-c",
             str(self._settings),
         ]
-        if self.security == "scram":
-            command += ["--add-scram", f"{MECHANISM}=[name={ADMIN},password={self.admin_password}]"]
+        arguments = self.folder / "format.arguments"
+        if self.security == "scram":  # Through a file: every process of the machine may read arguments.
+            write_private(arguments, f"--add-scram\n{MECHANISM}=[name={ADMIN},password={self.admin_password}]\n")
+            command.append(f"@{arguments}")
         done = subprocess.run(command, capture_output=True, text=True, check=False)
+        arguments.unlink(missing_ok=True)
         if done.returncode != 0:
             raise ServerFailed(f"Kafka's storage could not be made:\n{done.stdout}{done.stderr}")
 

@@ -67,7 +67,8 @@ def home(tmp_path: Path) -> Path:
     (tmp_path / "kafka" / "bin").mkdir(parents=True)
     for name, main in programs.items():
         file = tmp_path / "kafka" / "bin" / name
-        file.write_text(f'#!/bin/sh\nexec "{java}" -Xmx256m -cp "{jars}/*" {main} "$@"\n', encoding="utf-8")
+        start = f'echo "$@" >>"{tmp_path}/kafka/arguments"\nexec "{java}" -Xmx256m -cp "{jars}/*" {main} "$@"'
+        file.write_text(f"#!/bin/sh\n{start}\n", encoding="utf-8")
         file.chmod(0o755)
     return tmp_path / "kafka"
 
@@ -135,6 +136,9 @@ def test_a_real_broker_starts_on_the_secured_settings_and_logs_the_administrator
         wrong = AdminClient({**client, "sasl.password": "wrong"})
         with pytest.raises(KafkaException):
             wrong.list_topics(timeout=3.0)
+    arguments = (home / "arguments").read_text(encoding="utf-8")
+    assert "format" in arguments and str(client["sasl.password"]) not in arguments
+    assert not list(home.glob("filled.properties.*"))
 
 
 @pytest.mark.slow
