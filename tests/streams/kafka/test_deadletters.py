@@ -98,6 +98,7 @@ def test_commands_list_show_and_retry(
     out = tmp_path / "original.wav"
     assert run_command(["deadletters", "show", name, "--config", str(file), "--out", str(out)]) == 0
     assert out.read_bytes() in [original.value for original in originals]
+    assert run_command(["deadletters", "show", name, "--config", str(file), "--out", str(tmp_path)]) == 2
     assert run_command(["deadletters", "retry", "--reason", "missing", "--config", str(file)]) == 0
     assert broker.count("katydid.clips") == 6
     capsys.readouterr()

@@ -78,7 +78,10 @@ def show(
     for header, value in original.headers:
         screen.print(f"header     {safe(header)}: {safe(value[:2000].decode('utf-8', 'backslashreplace'))}")
     if out is not None:
-        out.write_bytes(original.value or b"")
+        try:
+            out.write_bytes(original.value or b"")
+        except OSError as error:
+            raise typer.BadParameter(f"{out} cannot be written: {error.strerror}", param_hint="--out") from error
 
 
 @app.command()
