@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from fake_influx import FakeInflux, Fault
 from influx_servers import HURRY, Server, post_lines, rows, url_of
-from katydid.models.outcome import Measure
+from katydid.models.outcome import Measure, Status
 from katydid.sensors.capture import Fact, Health
 from katydid.streams.errors import StoreUnreachable, StoreUnusable
 from katydid.streams.sink import Arrival
@@ -145,6 +145,18 @@ def test_two_workers_that_write_the_same_hour_by_turns_leave_the_sums_of_both(
         mine, theirs = (each.activity(Window(), By.HOUR).to_pylist() for each in (store, duckdb))
         assert [mine[0][name] for name in ("detections", "captures", "max_confidence")] == [30, 30, 0.75]
         assert mine[0]["mean_confidence"] == pytest.approx(theirs[0]["mean_confidence"], rel=1e-12)
+
+
+def test_a_refusal_that_another_worker_let_give_way_is_seen_in_the_sums(
+    store: InfluxStore, server: Server, bucket: str, make: Make
+) -> None:
+    """Then there are as many captures as this worker remembers, and yet one detection more."""
+    mended, later = make(1, taxa=("Parus major",)), make(2, taxa=("Parus major",), at_s=60)
+    store.write([make(0, taxa=("Parus major",), at_s=30), make(1, status=Status.REFUSED, reason="missing")])
+    with open_influx(url_of(server, bucket), token=server.token) as other:
+        other.write([mended])
+    store.write([later])
+    assert store.activity(Window(), By.HOUR)["detections"].to_pylist() == [3]
 
 
 def test_an_hour_that_one_worker_fills_is_not_read_again(fake: FakeInflux, make: Make) -> None:

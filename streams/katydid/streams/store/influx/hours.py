@@ -3,9 +3,10 @@
 Made anew and not added to: a batch that is written twice, or half before a kill and whole after it, leaves the same
 sums. The server sums the effort. It cannot sum detections by taxon, which is a field; so their rows would have to be
 read again and again while an hour fills. Instead what this worker has written into an hour is remembered, and believed
-as long as the server counts as many captures in that hour as are remembered: a capture is written once and never
-changed, so equal counts are equal sets. Whatever else happened (another worker, a restart, a replay) gives another
-count, or is forgotten here, and the rows are read.
+as long as the server counts as many captures and as many refusals in that hour as are remembered: a capture is never
+removed, and never changed but for a refusal that gives way to a later outcome. So equal counts of both are equal sets
+of equal captures. Whatever else happened (another worker, a restart, a replay) gives another count, or is forgotten
+here, and the rows are read.
 
 Two workers that write the same sensor at the same moment (one of them no longer its owner) may leave a sum that is
 behind until that hour is touched again; captures and detections are never wrong by that.
@@ -18,7 +19,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from katydid.models.outcome import Outcome, Verdict
+from katydid.models.outcome import Outcome, Status, Verdict
 from katydid.streams.store.influx.cells import real, whole
 from katydid.streams.store.influx.connection import Connection, Row
 from katydid.streams.store.influx.influxql import Stretch, of_sensors, select, sums
@@ -44,6 +45,8 @@ SensorHour = tuple[str, int]
 """A sensor, and the number of an hour since 1970."""
 _Key = tuple[str, str, str]
 """Model, site, taxon id."""
+_Count = tuple[int, int]
+"""Captures, and how many of them were refused."""
 
 
 @dataclass
@@ -57,7 +60,7 @@ class _Sums:
 
 @dataclass
 class _Hour:
-    captures: int = 0
+    count: _Count = (0, 0)
     sums: dict[_Key, _Sums] = field(default_factory=dict)
     changed: set[_Key] = field(default_factory=set)
     """What is not written yet."""
@@ -85,7 +88,8 @@ class Hours:
     def wrote(self, outcome: Outcome, site: Sites) -> None:
         """A capture that was not there before is durable now, with its detections."""
         hour = self._hours.setdefault(hour_of(outcome), _Hour())
-        hour.captures += 1
+        captures, refused = hour.count
+        hour.count = captures + 1, refused + (outcome.status is Status.REFUSED)
         for one in outcome.detections:
             taxon = one.taxon
             key = (one.model, site(outcome.sensor_id), "" if taxon is None else taxon.taxon_id)
@@ -106,10 +110,11 @@ class Hours:
         """The lines of all sums of the touched hours that have changed. Raises Refusal, NoAnswer."""
         wanted = set(touched)
         looked = await _looked(connection, wanted)
-        counts: dict[SensorHour, int] = {}
+        counts: dict[SensorHour, _Count] = {}
         for hour, row in looked:
-            counts[hour] = counts.get(hour, 0) + whole(row["captures"])
-        unsure = {hour for hour in wanted if self._hours.get(hour, _Hour()).captures != counts.get(hour, 0)}
+            captures, refused = counts.get(hour, (0, 0))
+            counts[hour] = captures + whole(row["captures"]), refused + whole(row["refused"])
+        unsure = {hour for hour in wanted if self._hours.get(hour, _Hour()).count != counts.get(hour, (0, 0))}
         if unsure:
             self._hours.update(await _read(connection, unsure, counts))
         lines = [_effort_line(hour, row) for hour, row in looked]
@@ -134,10 +139,10 @@ async def _looked(connection: Connection, wanted: set[SensorHour]) -> list[tuple
 
 
 async def _read(
-    connection: Connection, wanted: set[SensorHour], counts: dict[SensorHour, int]
+    connection: Connection, wanted: set[SensorHour], counts: dict[SensorHour, _Count]
 ) -> dict[SensorHour, _Hour]:
     """The wanted hours, from the rows of their detections."""
-    made = {hour: _Hour(counts.get(hour, 0)) for hour in wanted}
+    made = {hour: _Hour(counts.get(hour, (0, 0))) for hour in wanted}
     where = of_sensors(sensor for sensor, _ in wanted)
     for stretch in _stretches(wanted):
         for row in await connection.ask(select(DETECTION, _DETECTED, stretch, where=where)):
