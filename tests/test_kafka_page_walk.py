@@ -123,3 +123,4 @@ def test_followed_line_by_line_it_ends_with_a_curve_out_of_influxdb(home: Path) 
     assert sum(map(float, counted)) == 38
     assert "katydid_alive 1.0" in metrics
     assert one('python "$REPOSITORY/deploy/server.py" --folder servers stop').count("has ended") == 2
+    assert (home / "stderr").read_text(encoding="utf-8").rstrip().endswith("stopped"), "the worker's last word"

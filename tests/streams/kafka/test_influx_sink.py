@@ -83,6 +83,7 @@ def test_health_readings_are_kept_and_one_that_cannot_be_is_a_dead_letter(
     whence = read_deadletter(record_of(letter))
     assert whence is not None and (whence.reason, letter.value()) == ("unstored", endless)
     assert worker.stop() == 0
+    assert worker.words.rstrip().endswith("stopped")
 
 
 def test_told_to_stop_while_the_store_is_away_it_ends_before_the_watchdog_and_loses_nothing(

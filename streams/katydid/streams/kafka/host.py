@@ -166,7 +166,7 @@ class Host:
         watchdog.arm(within_s)
         self.intake.stopping = True
         self.pipeline.hurry()
-        give_up_after(self._store, within_s)
+        self._stack.callback(give_up_after(self._store, within_s))
 
     def _revoke(self) -> None:
         """A rebalance begins (the consumer's thread). Faust waits until what was taken is acknowledged: giving some of

@@ -57,11 +57,12 @@ def _poisoned(arrival: Arrival, words: str) -> None:
 @contextmanager
 def _told(stop: threading.Event, store: Sink, within_s: float) -> Iterator[None]:
     """Inside, Ctrl-C and SIGTERM ask for an orderly end; a store that is away is then not waited for much longer."""
+    stopping = ExitStack()
 
     def told(number: int, frame: FrameType | None) -> None:
         if not stop.is_set():
             watchdog.arm(within_s)
-            give_up_after(store, within_s)
+            stopping.callback(give_up_after(store, within_s))
         stop.set()
 
     before = {number: signal.signal(number, told) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -70,3 +71,4 @@ def _told(stop: threading.Event, store: Sink, within_s: float) -> Iterator[None]
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        stopping.close()

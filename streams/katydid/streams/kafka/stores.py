@@ -68,14 +68,22 @@ def health_keeper(store: Sink | None) -> Callable[[Health], None] | None:
     return lambda reading: write((reading,))
 
 
-def give_up_after(store: Sink | None, stop_s: float) -> None:
+def give_up_after(store: Sink | None, stop_s: float) -> Callable[[], None]:
     """A stop began that may take `stop_s` seconds: after a part of it a store that is away is waited for no longer,
-    and raises StoreUnreachable. One that answers notices nothing."""
-    if isinstance(store, Waits):
-        timer = threading.Timer(GIVE_UP * stop_s, store.stop)
-        timer.name = "katydid-give-up"
-        timer.daemon = True
-        timer.start()
+    and raises StoreUnreachable. One that answers notices nothing. Call what is returned when the stop is over: a
+    thread that lives on while the interpreter ends keeps DuckDB's module alive, which complains on stderr."""
+    if not isinstance(store, Waits):
+        return lambda: None
+    timer = threading.Timer(GIVE_UP * stop_s, store.stop)
+    timer.name = "katydid-give-up"
+    timer.daemon = True
+    timer.start()
+
+    def over() -> None:
+        timer.cancel()
+        timer.join()
+
+    return over
 
 
 def what_ended(error: BaseException, *, stopping: bool) -> BaseException:
