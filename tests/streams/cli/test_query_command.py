@@ -15,6 +15,7 @@ from katydid.streams.cli import run_command
 from katydid.streams.sink import Arrival
 from katydid.streams.store import open_store
 from katydid.streams.store.influx import open_influx
+from servers.influx import InfluxServer
 
 Make = Callable[..., Arrival]
 
@@ -55,6 +56,22 @@ def test_a_bucket_is_asked_with_a_token_that_may_only_read(url: str, capsys: pyt
     assert {row["taxon"] for row in rows(capsys, "latest", url, "-n", "3")} == {"Parus major", "Turdus merula"}
     hours = rows(capsys, "activity", url, "--taxon", "Turdus merula")
     assert [(row["sensor_id"], row["detections"]) for row in hours if row["detections"]] == [("s2", 1)]
+
+
+def test_a_token_of_a_real_server_that_may_only_read_will_do(
+    influx_server: InfluxServer, make: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bucket = influx_server.new_bucket()
+    url = url_of(influx_server, bucket)
+    with open_influx(url, token=influx_server.token) as store:
+        store.write(arrivals(make))
+    monkeypatch.setenv("KATYDID_INFLUX_TOKEN", influx_server.new_token(bucket, read=True))
+    assert {row["taxon"]: row["detections"] for row in rows(capsys, "species", url)} == {
+        "Parus major": 2,
+        "Turdus merula": 1,
+    }
+    assert len(rows(capsys, "latest", url)) == 3
+    assert sum(int(str(row["detections"])) for row in rows(capsys, "activity", url)) == 3
 
 
 def test_a_bucket_and_a_file_of_any_name_answer_alike(
