@@ -48,6 +48,8 @@ class Fault:
     """Whether the request was carried out all the same."""
     path: str = "/api/v2/write"
     retry_after: str | None = None
+    page: str = ""
+    """What is answered instead of JSON, as a proxy does."""
     hangs_s: float = 0.0
     """How long nothing happens before."""
     after: int = 0
@@ -110,6 +112,8 @@ class FakeInflux:
             assert request.transport is not None
             request.transport.abort()
             return web.Response()
+        if fault.page:
+            return self._noted(request, web.Response(status=fault.status, text=fault.page, content_type="text/html"))
         headers = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
         return self._noted(request, _said(fault.status, "a fault on demand", headers))
 

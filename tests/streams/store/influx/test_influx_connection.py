@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import pytest
 
 from fake_influx import FakeInflux, Fault
-from influx_servers import Server, post_lines, url_of
+from influx_servers import HURRY, Server, post_lines, url_of
 from katydid.models.errors import MissingExtra
+from katydid.streams.errors import StoreUnreachable
+from katydid.streams.sink import Arrival
+from katydid.streams.store.influx import open_influx
 from katydid.streams.store.influx.answers import NoAnswer, Refusal
 from katydid.streams.store.influx.connection import ROWS_AT_ONCE, Connection, Row, take_line
 from katydid.streams.store.influx.store import connect
@@ -66,10 +70,47 @@ def test_several_questions_in_one_request_are_all_answered(server: Server, bucke
     assert [row["f"] for row in rows] == [2.5, 1.5]
 
 
-def test_an_error_that_comes_after_the_status_is_no_answer() -> None:
-    for line in (b'{"error":"timeout"}', b'{"results":[{"statement_id":0,"error":"timeout"}]}'):
-        with pytest.raises(Refusal, match="timeout"):
+@pytest.mark.parametrize("words", ["timeout", "context canceled", "engine closed", "engine is closed"])
+def test_trouble_that_is_told_after_the_status_is_no_answer_and_worth_another_try(words: str) -> None:
+    for line in (b'{"error":"%s"}', b'{"results":[{"statement_id":0,"error":"%s"}]}'):
+        with pytest.raises(NoAnswer, match=words):
+            take_line(line % words.encode(), lambda rows: pytest.fail("there are none"))
+
+
+def test_a_refusal_that_is_told_after_the_status_is_one() -> None:
+    for line in (b'{"error":"unsupported"}', b'{"results":[{"statement_id":0,"error":"unsupported"}]}'):
+        with pytest.raises(Refusal, match="unsupported"):
             take_line(line, lambda rows: pytest.fail("there are none"))
+
+
+PAGE = "<html><body>Please log in</body></html>"
+
+
+@pytest.mark.parametrize("path", ["/query", "/api/v2/write"])
+def test_a_page_of_a_proxy_is_neither_rows_nor_a_durable_write(fake: FakeInflux, path: str) -> None:
+    connection = connect(url_of(fake, fake.new_bucket()), fake.token)
+    ask = connection.ask("SHOW MEASUREMENTS") if path == "/query" else connection.write(b"m f=1 1")
+    fake.faults.append(Fault(200, path=path, page=PAGE))
+    try:
+        with pytest.raises(StoreUnreachable, match="not InfluxDB's"):
+            connection.run(ask)
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("path", ["/query", "/api/v2/write", "/api/v2/buckets"])
+def test_the_checks_at_start_tell_of_a_proxy_that_answers_itself(fake: FakeInflux, path: str) -> None:
+    bucket = fake.new_bucket()
+    fake.faults.append(Fault(200, path=path, page=PAGE))
+    with pytest.raises(StoreUnreachable, match="not InfluxDB's"):
+        open_influx(url_of(fake, bucket), token=fake.token)
+
+
+def test_trouble_inside_of_an_answer_is_waited_out_by_a_write(fake: FakeInflux, make: Callable[..., Arrival]) -> None:
+    with open_influx(url_of(fake, fake.new_bucket()), token=fake.token, patience=HURRY) as store:
+        fake.faults.append(Fault(200, path="/query", page='{"results":[{"error":"context canceled"}]}'))
+        store.write([make(1)])
+        assert store.retries == 1
 
 
 def test_a_question_that_hangs_is_given_up(fake: FakeInflux) -> None:

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from katydid.streams.errors import StoreUnreachable
 from katydid.streams.store.influx.answers import NoAnswer, Refusal
-from katydid.streams.store.influx.connection import Connection
+from katydid.streams.store.influx.connection import Connection, not_influx
 from katydid.streams.store.influx.patience import PATIENT
 from katydid.streams.store.influx.schema import MEASUREMENTS, FieldType
 
@@ -50,6 +51,9 @@ class _Buckets(msgspec.Struct):
     buckets: list[_Bucket] = []
 
 
+_decode_buckets = msgspec.json.Decoder(_Buckets).decode
+
+
 async def check(connection: Connection, *, mend: bool) -> list[Finding]:
     """Everything, in order; what cannot be asked because of an earlier finding is left out. `mend` allows to set the
     shard groups of an empty bucket. Raises nothing for what the server says or does not say."""
@@ -62,6 +66,8 @@ async def check(connection: Connection, *, mend: bool) -> list[Finding]:
         findings += await _bucket(connection, mend)
     except NoAnswer as error:
         findings.append(_unreachable(connection, str(error)))
+    except StoreUnreachable as error:
+        findings.append(Finding("server", False, f"{connection.address.server}: {error}"))
     return findings
 
 
@@ -151,11 +157,13 @@ async def _bucket(connection: Connection, mend: bool) -> list[Finding]:
     address = connection.address
     query = [("org", address.org), ("name", address.bucket)]
     try:
-        buckets = msgspec.json.decode(await connection.api("GET", "/api/v2/buckets", query), type=_Buckets).buckets
+        buckets = _decode_buckets(await connection.api("GET", "/api/v2/buckets", query)).buckets
         bucket = next(bucket for bucket in buckets if bucket.name == address.bucket)
     except (Refusal, StopIteration):
         unknown = "the token may not look at the bucket itself: retention and shard groups are not known"
         return [Finding("bucket", False, unknown, fatal=False)]
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise not_influx("a list of buckets that is none") from error
     rule = bucket.rules[0] if bucket.rules else _Rule()
     return [_retention(rule), await _shard_groups(connection, bucket, rule, mend)]
 

@@ -7,6 +7,7 @@ Only this file imports influxdb-client.
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -30,6 +31,11 @@ TIMEOUT_S = 60.0
 """For one request, whole. A query that takes longer is given up, and the server is told so by the closed connection."""
 ROWS_AT_ONCE = 5_000
 """Rows in one piece of an answer."""
+_PASSES = re.compile(
+    r"context canceled|context deadline exceeded|timeout|timed out|engine closed|(engine|store|shard) is closed", re.I
+)
+"""Errors inside of an answer that are the server's troubles of the moment (it is being stopped, or too busy), and no
+word about the question. A question that cannot be parsed is answered with status 400 before anything else."""
 
 
 class _Series(msgspec.Struct):
@@ -112,18 +118,20 @@ class Connection:
         self._loop.close()
 
     async def write(self, body: bytes) -> None:
-        """Lines; durable when it returns. Raises Refusal, NoAnswer."""
-        await _answered(self._client.write_api().write(self.address.bucket, self.address.org, body))
+        """Lines; durable when it returns. Raises Refusal, NoAnswer, and StoreUnreachable for a success that is not
+        InfluxDB's own (204): a proxy has answered in its place, and nothing was stored."""
+        if not await _answered(self._client.write_api().write(self.address.bucket, self.address.org, body)):
+            raise not_influx("a write without its 204")
 
     async def ask(self, query: str) -> list[Row]:
-        """All rows of an InfluxQL query: columns and tags by name. Raises Refusal, NoAnswer."""
+        """All rows of an InfluxQL query: columns and tags by name. Raises Refusal, NoAnswer, StoreUnreachable."""
         found: list[Row] = []
         await self.ask_in_pieces(query, found.extend)
         return found
 
     async def ask_in_pieces(self, query: str, take: Take) -> None:
         """As `ask`, handing over some thousand rows at a time, so that an answer of any size fits. The piece is
-        taken on the loop's thread. Raises Refusal, NoAnswer."""
+        taken on the loop's thread. Raises Refusal, NoAnswer, StoreUnreachable."""
         form = [("db", self.address.bucket), ("epoch", "ns"), ("q", query)]
         form += [("chunked", "true"), ("chunk_size", str(ROWS_AT_ONCE))]
         await _answered(self._stream(form, take))
@@ -165,16 +173,27 @@ async def _client(address: Address, token: str, timeout_s: float) -> InfluxDBCli
 
 
 def take_line(line: bytes, take: Take) -> None:
-    """One piece of an answer, a line of JSON. Raises Refusal for an error that comes after the status was sent."""
+    """One piece of an answer, a line of JSON. Raises NoAnswer or Refusal for an error that comes after the status was
+    sent, StoreUnreachable for what is no answer of InfluxDB."""
     if not line.strip():
         return
-    answer = _decode_answer(line)
+    try:
+        answer = _decode_answer(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise not_influx(repr(line[:60].decode("utf-8", "backslashreplace"))) from error
     for said in (answer.error, *(result.error for result in answer.results)):
         if said:
-            raise Refusal(400, said)
+            raise NoAnswer(said) if _PASSES.search(said) else Refusal(400, said)
     for result in answer.results:
         for series in result.series:
             take([{**series.tags, **dict(zip(series.columns, row, strict=True))} for row in series.values])
+
+
+def not_influx(what: str) -> StoreUnreachable:
+    """Something answers with success that is not InfluxDB."""
+    return StoreUnreachable(
+        f"the answer is not InfluxDB's ({what}): does a proxy or login page answer in its place? See sink.url"
+    )
 
 
 async def _answered(request: Awaitable[T]) -> T:
