@@ -100,6 +100,24 @@ def test_a_store_put_back_from_a_copy_catches_up(broker: MockBroker, file: Path,
             until(lambda store=store: stored(store) == 5, "all of them")  # type: ignore[misc]
 
 
+@pytest.mark.parametrize("outcomes", [0, 3])
+def test_a_dead_letter_at_the_end_is_buried_once_however_often_the_keeper_starts(
+    broker: MockBroker, file: Path, make: Make, tmp_path: Path, outcomes: int
+) -> None:
+    configuration = read_configuration(file, {})
+    for number in range(outcomes):
+        write(broker, make(number, sensor="s").outcome)
+    broker.write_raw("katydid.outcomes", b"{}", b"s")
+    path = tmp_path / "second.duckdb"
+    with open_store(path) as store, keeping(configuration, store):
+        until(lambda: broker.count("katydid.deadletters") == 1, "what is no outcome")
+        until(lambda: broker.settled("katydid.outcomes", "katydid.store"), "its batch")
+    write(broker, make(9, sensor="s").outcome)
+    with open_store(path) as store, keeping(configuration, store):
+        until(lambda: stored(store) == outcomes + 1, "what came behind it")
+    assert broker.count("katydid.deadletters") == 1
+
+
 def test_a_broker_that_does_not_say_where_a_topic_begins_is_worth_another_try(
     broker: MockBroker, file: Path, make: Make
 ) -> None:

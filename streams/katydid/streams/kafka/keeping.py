@@ -114,10 +114,19 @@ class Keeper:
         """Partition → the offset behind what the store holds."""
         if isinstance(self._store, DuckDBStore):
             offsets = self._store.offsets(SOURCE + self._topic)
-            return {int(number): offset + 1 for number, offset in offsets.items()}
+            kept = {int(number): offset + 1 for number, offset in offsets.items()}
+            for number in partitions:
+                behind = self._store.meta(self._behind(number))
+                if behind is not None:
+                    kept[number] = max(kept.get(number, 0), int(behind))
+            return kept
         asked = [TopicPartition(self._topic, number) for number in partitions]
         found = consumer.committed(asked, timeout=ANSWER_S)
         return {each.partition: each.offset for each in found if each.offset >= 0}
+
+    def _behind(self, partition: int) -> str:
+        """The word in the store that says how far a partition was read where its end was a dead letter."""
+        return f"read {SOURCE}{self._topic}/{partition}"
 
     # ------------------------------------------------------------------ fetching and writing
 
@@ -147,9 +156,11 @@ class Keeper:
     def _write(self, consumer: Consumer, messages: Sequence[Found]) -> None:
         if not messages:
             return
-        arrivals = [arrival for found in messages if (arrival := self._arrival(found)) is not None]
+        pairs = [(found, self._arrival(found)) for found in messages]
+        arrivals = [arrival for _, arrival in pairs if arrival is not None]
         self._pulse.writing = began = time.monotonic()
         self._store.write(arrivals)
+        self._keep_ends(pairs)
         self._metrics.observe_stage("store", time.monotonic() - began)
         self._pulse.writing = None
         self._pulse.committed = time.monotonic()
@@ -159,6 +170,14 @@ class Keeper:
         consumer.commit(
             offsets=[TopicPartition(self._topic, number, end) for number, end in ends.items()], asynchronous=True
         )
+
+    def _keep_ends(self, pairs: Sequence[tuple[Found, Arrival | None]]) -> None:
+        """Outcomes carry their position into the store. A dead letter has none, and one behind the last outcome of its
+        partition would be buried again after every restart."""
+        last = {found.partition() or 0: (found.offset() or 0, arrival) for found, arrival in pairs}
+        for number, (offset, arrival) in last.items():
+            if arrival is None and isinstance(self._store, DuckDBStore):
+                self._store.set_meta(self._behind(number), str(offset + 1))
 
     def _arrival(self, found: Found) -> Arrival | None:
         message = record_of(found)
