@@ -109,6 +109,23 @@ def test_a_secret_may_lie_in_a_file_of_its_own_and_is_never_printed(tmp_path: Pa
         read_configuration(None, {"KATYDID_INFLUX_TOKEN_FILE": str(tmp_path / "gone")})
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://me:s3cr3t@host:8086/o/b", "'http://…'"),
+        ("http://me:at@sl/s3cr3t@host", "'http://…'"),
+        ("postgres://host/db?password=a@s3cr3t", "'postgres://…'"),
+        ("me:s3cr3t@host", "'…'"),
+        ("mysql://host/db", "'mysql://host/db'"),
+    ],
+)
+def test_a_store_that_is_none_of_ours_is_named_without_its_password(tmp_path: Path, url: str, shown: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        read(tmp_path, f"[sink]\nurl = '{url}'")
+    assert "s3cr3t" not in str(refused.value)
+    assert f"sink.url {shown} is neither" in str(refused.value)
+
+
 def test_an_instance_is_named_after_its_machine(tmp_path: Path) -> None:
     configuration = read(tmp_path, "[kafka]\ninstance_id = 'worker-{hostname}'")
     assert configuration.kafka.instance_id == f"worker-{socket.gethostname()}"

@@ -16,7 +16,10 @@ def worker(
         None, "--sink", metavar="URL", help="Keep this store from the topic of outcomes; no model runs here."
     ),
     instance: str | None = typer.Option(
-        None, "--instance", metavar="NAME", help="Static member's name, unique for each live worker."
+        None,
+        "--instance",
+        metavar="NAME",
+        help='Static member, unique for each live worker; "{hostname}" in it becomes this machine.',
     ),
 ) -> None:
     """Take captures from Kafka, identify them, keep their outcomes.
@@ -27,16 +30,13 @@ def worker(
 
     Example:  katydid worker --config katydid.toml
     """
-    from katydid.streams.kafka.configuration import read_configuration, with_sink
+    from katydid.streams.kafka.configuration import read_configuration, with_instance, with_sink
     from katydid.streams.kafka.extra import need_extra
 
     need_extra()
-    import msgspec
-
     configuration = read_configuration(config, os.environ)
     if instance is not None:
-        kafka = msgspec.structs.replace(configuration.kafka, instance_id=instance)
-        configuration = msgspec.structs.replace(configuration, kafka=kafka)
+        configuration = with_instance(configuration, instance)
     from katydid.streams.kafka.logs import set_up
 
     set_up()

@@ -203,12 +203,15 @@ def read_configuration(path: Path | None, environ: Mapping[str, str]) -> Configu
         read = msgspec.convert(written, Configuration, dec_hook=_path)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"{place}: {error}. docs/kafka.md lists every key") from error
-    kafka = msgspec.structs.replace(
-        read.kafka, instance_id=read.kafka.instance_id.replace("{hostname}", socket.gethostname())
-    )
-    whole = msgspec.structs.replace(read, kafka=kafka, secrets=_secrets(environ))
+    whole = with_instance(msgspec.structs.replace(read, secrets=_secrets(environ)), read.kafka.instance_id)
     _check(whole, place)
     return whole
+
+
+def with_instance(configuration: Configuration, name: str) -> Configuration:
+    """The same as another static member; "{hostname}" in its name becomes this machine's."""
+    kafka = msgspec.structs.replace(configuration.kafka, instance_id=name.replace("{hostname}", socket.gethostname()))
+    return msgspec.structs.replace(configuration, kafka=kafka)
 
 
 def with_sink(configuration: Configuration, url: str) -> Configuration:
@@ -279,6 +282,14 @@ def _check(configuration: Configuration, place: str) -> None:
     scheme = configuration.sink.url.partition(":")[0]
     if configuration.sink.url and scheme not in ("influx+http", "influx+https", "duckdb"):
         raise ConfigurationError(
-            f"{place}: sink.url {configuration.sink.url!r} is neither influx+http://HOST:PORT/ORG/BUCKET nor "
+            f"{place}: sink.url {_public(configuration.sink.url)!r} is neither influx+http://HOST:PORT/ORG/BUCKET nor "
             "duckdb:///PATH"
         )
+
+
+def _public(url: str) -> str:
+    """A URL as it may be shown: whole, or its scheme alone where the rest may hold a password or token."""
+    scheme, separator, _ = url.partition("://")
+    if not set("@?#") & set(url):
+        return url
+    return f"{scheme}://…" if separator else "…"
