@@ -9,6 +9,8 @@ import pytest
 
 pytest.importorskip("faust", reason="needs the kafka extra")
 
+from confluent_kafka import KafkaError
+
 from kafka_workers import message, settings
 from katydid.streams.cli import run_command
 from katydid.streams.kafka.configuration import Configuration, read_configuration
@@ -19,6 +21,7 @@ from katydid.streams.kafka.letters import letters, original_of, retry
 from katydid.streams.kafka.producing import DurableProducer
 from katydid.streams.kafka.records import DEADLETTER_HEADER, Message
 from mock_broker import MockBroker
+from mock_cluster import PRODUCE
 
 
 @pytest.fixture
@@ -85,6 +88,18 @@ def test_a_value_that_was_left_out_is_fetched_from_where_it_stayed(
     (letter,) = letters(configuration)
     assert letter.length == 0
     assert original_of(configuration, letter).value == original.value
+
+
+def test_one_that_its_topic_takes_no_more_keeps_no_other_back(
+    broker: MockBroker, configuration: Configuration, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after max.message.bytes of the topic was made smaller."""
+    bury(configuration, broker, 3)
+    broker.next_errors(PRODUCE, [KafkaError.MSG_SIZE_TOO_LARGE])
+    assert run_command(["deadletters", "retry", "--all", "--config", str(file)]) == 7
+    said = capsys.readouterr()
+    assert "2 sent again, 1 could not be" in said.out and "too large for katydid.clips" in said.err
+    assert [letter.retried for letter in letters(configuration)] == [False, True, True]
 
 
 def test_commands_list_show_and_retry(

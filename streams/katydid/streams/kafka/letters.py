@@ -13,7 +13,7 @@ import msgspec
 
 from katydid.streams.kafka.configuration import Configuration
 from katydid.streams.kafka.consuming import all_messages, message_at
-from katydid.streams.kafka.errors import BrokerError
+from katydid.streams.kafka.errors import BrokerError, MessageTooLarge
 from katydid.streams.kafka.producing import DurableProducer
 from katydid.streams.kafka.records import (
     Message,
@@ -79,7 +79,8 @@ def original_of(configuration: Configuration, letter: Letter) -> Message:
 
 
 def retry(configuration: Configuration, chosen: Sequence[Letter]) -> Iterator[tuple[Letter, BrokerError | None]]:
-    """Send the originals again where they were, and mark each; tells of each whether it went. Raises BrokerAway."""
+    """Send the originals again where they were, and mark each; tells of each whether it went: one that is gone or too
+    large is no obstacle to the others. Raises BrokerAway, and BrokerError for a topic or right that is missing."""
     producer = DurableProducer(configuration)
     try:
         for letter in chosen:
@@ -90,7 +91,11 @@ def retry(configuration: Configuration, chosen: Sequence[Letter]) -> Iterator[tu
                     raise
                 yield letter, error
                 continue
-            producer.send([original_record(original, letter.whence)])
+            try:
+                producer.send([original_record(original, letter.whence)])
+            except MessageTooLarge as error:
+                yield letter, error
+                continue
             mark = Retried(partition=letter.partition, offset=letter.offset)
             producer.send([retried_record(configuration.topics.deadletters, letter.key, mark)])
             yield letter, None
