@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -151,6 +152,7 @@ class Stage:
         self._stack.callback(self.kafka.kill)
         self.kafka.start()
         self.influx = InfluxServer(self.folder / "influx" / "server")
+        self._stack.callback(self._keep_log)
         self._stack.callback(self.influx.kill)
         self.influx.start()
         self.bucket = self.influx.new_bucket("oracle")
@@ -175,6 +177,16 @@ class Stage:
     def processes(self) -> list[Supervised]:
         """Workers and keeper."""
         return [*self.workers, self.keeper]
+
+    def refill(self) -> None:
+        """Write what InfluxDB lost by a full disk again from the topic of outcomes, as docs/store.md says."""
+        self._katydid("store", "refill", self.store_url, "--config", str(self.configuration))
+
+    def _keep_log(self) -> None:
+        """InfluxDB's log outlives its disk."""
+        log = self.influx.process.log_path
+        if log.exists():
+            shutil.copy(log, self.folder / "influxd.log")
 
     def stop_processes(self) -> None:
         """End workers and keeper for good, in order."""

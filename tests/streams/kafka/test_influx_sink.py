@@ -67,6 +67,28 @@ def test_a_refused_outcome_gives_way_when_its_dead_letter_is_retried(
     assert status in (Status.IDENTIFIED, Status.EMPTY)
 
 
+def test_a_store_that_lost_outcomes_is_filled_again_from_their_topic(
+    broker: MockBroker, start: StartWorker, fake: FakeInflux, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broker.write("katydid.clips", [message(number) for number in range(20)])
+    bucket = fake.new_bucket()
+    url = url_of(fake, bucket)
+    worker = start(sink=url)
+    until(lambda: broker.settled("katydid.clips"), "every offset committed")
+    assert worker.stop() == 0
+    with open_influx(url, token=fake.token) as store:
+        whole = store.content_hash()
+
+    for points in fake.buckets[bucket].points.values():
+        for key in list(points)[::3]:
+            del points[key]
+    assert len(statuses(fake, url)) < 20
+    assert run_command(["store", "refill", url, "--config", str(tmp_path / "worker-0.toml")]) == 0
+    assert "20 outcomes of the topic are in the store; 7 of them were not before" in capsys.readouterr().out
+    with open_influx(url, token=fake.token) as store:
+        assert store.content_hash() == whole
+
+
 def test_health_readings_are_kept_and_one_that_cannot_be_is_a_dead_letter(
     broker: MockBroker, start: StartWorker, fake: FakeInflux
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -44,3 +46,39 @@ def check(
         screen.print(f"{word}  {finding.what:<13} {safe(finding.said)}")
     if any(finding.fatal and not finding.good for finding in findings):
         raise typer.Exit(5)
+
+
+@app.command()
+def refill(
+    url: str = typer.Argument(..., metavar="URL", help="influx+http://HOST:PORT/ORGANISATION/BUCKET"),
+    config: Path | None = typer.Option(
+        None, "--config", "-c", metavar="FILE", help="TOML file that says where the topics are; docs/kafka.md."
+    ),
+) -> None:
+    """Write again what the topic of outcomes holds and the store has lost, for example by a full disk.
+
+    What is there stays as it is. Can be done while workers write, and again after an interruption.
+
+    Example:  katydid store refill influx+http://127.0.0.1:8086/katydid/katydid --config katydid.toml
+    """
+    import os
+
+    from katydid.streams.cli.screen import console, note
+    from katydid.streams.kafka.configuration import read_configuration
+    from katydid.streams.kafka.extra import need_extra
+
+    need_extra()
+    from katydid.streams.kafka.refilling import Refilled, refill
+    from katydid.streams.store.influx import open_influx
+
+    configuration = read_configuration(config, os.environ)
+
+    def watch(done: Refilled) -> None:
+        note(f"{done.outcomes} outcomes read, {done.lacking} were not in the store")
+
+    with open_influx(url, token=configuration.secrets.influx_token) as store:
+        done = refill(configuration, store, watch)
+    console().print(
+        f"{done.outcomes} outcomes of the topic are in the store; {done.lacking} of them were not before"
+        + (f"; {done.unreadable} messages are no outcomes and were left" if done.unreadable else "")
+    )
