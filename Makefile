@@ -5,6 +5,7 @@
 #   make servers  Kafka's jars and InfluxDB's binary, into the user's cache folder; says what is missing for them
 #   make check    format, lint, types, one-way imports
 #   make bench    ratios against the hardware's limit and against peers
+#   make chaos    10,000 captures through a real Kafka and InfluxDB under 32 faults (a quarter of an hour)
 #   make soak     100,000 captures: memory stays flat (half an hour)
 #   make clean    remove the environment
 
@@ -61,6 +62,12 @@ check: $(VENV)/dev.ready
 
 bench: $(VENV)/dev.ready
 	@$(BIN)/python benchmarks/run_all.py
+
+# The same for longer: make chaos N=1000000 FAULTS=200 MINUTES=600. SEED=… plays one again.
+chaos: $(VENV)/dev.ready
+	@$(BIN)/python deploy/server.py build
+	@PYTHONPATH=tests:deploy $(BIN)/python -m chaos.oracle --captures $(or $(N),10000) --faults $(or $(FAULTS),32) \
+		--minutes $(or $(MINUTES),13) $(if $(SEED),--seed $(SEED),)
 
 soak: $(VENV)/dev.ready
 	@$(BIN)/python benchmarks/memory_soak.py --captures 100000
