@@ -16,13 +16,17 @@ import pytest
 pytest.importorskip("faust", reason="needs the kafka extra")
 
 import faust
+from aiokafka import AIOKafkaConsumer  # type: ignore[import-untyped]
+from confluent_kafka import TopicPartition
 from faust.transport.drivers.aiokafka import Consumer as StockConsumer
 from faust.transport.drivers.aiokafka import Transport as StockTransport
 
 from katydid.streams.kafka.app import REST_S, RestlessConsumer, make_app
 from katydid.streams.kafka.configuration import Configuration, KafkaSettings
 from katydid.streams.kafka.observer import Observer
+from katydid.streams.kafka.retention import Jumps
 from mock_broker import DEADLINE_S, MockBroker
+from mock_cluster import reading
 
 COUNT = 20
 Agent = Callable[[Any], Awaitable[None]]
@@ -213,12 +217,43 @@ def test_what_retention_dropped_before_it_was_read_is_counted_once_and_said(capl
     def lost() -> float:
         return metrics.registry.get_sample_value("katydid_lost_to_retention_total", {"topic": "clips"}) or 0.0
 
-    observer._note(("clips", 0), committed=500, low=100, high=900)
+    observer._gone(("clips", 0), wanted=500, low=100)
     assert lost() == 0
     for _ in range(3):
-        observer._note(("clips", 0), committed=500, low=700, high=900)
+        observer._gone(("clips", 0), wanted=500, low=700)
     assert lost() == 200
-    observer._note(("clips", 0), committed=500, low=750, high=900)
-    assert lost() == 250
+    observer._gone(("clips", 0), wanted=720, low=750)
+    assert lost() == 230
     assert "200 messages were dropped by retention" in caplog.text
+
+
+def test_what_was_taken_and_is_not_committed_when_retention_drops_it_is_not_lost() -> None:
+    from katydid.streams.kafka.metrics import Metrics
+
+    metrics = Metrics()
+    Observer(Configuration(), metrics, frozenset)._note(("clips", 0), committed=500, low=750, high=900)
+    assert not metrics.registry.get_sample_value("katydid_lost_to_retention_total", {"topic": "clips"})
     assert metrics.registry.get_sample_value("katydid_lag_messages", {"topic": "clips", "partition": "0"}) == 400
+
+
+async def test_the_client_jumps_over_what_retention_dropped_and_says_from_where(broker: MockBroker) -> None:
+    """The mock keeps 5 MiB of a partition. Two of twelve messages were read and committed, and half are gone."""
+    topic = topic_of(broker, "dropped", [bytes(1 << 20)] * 12)
+    with reading(broker, "dropped") as consumer:
+        low, _ = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=DEADLINE_S)
+        consumer.commit(offsets=[TopicPartition(topic, 0, 2)], asynchronous=False)
+    assert low > 2
+    noted: list[None] = []
+    jumps = Jumps(lambda: noted.append(None))
+    jumps.listen()
+    client = AIOKafkaConsumer(
+        topic, bootstrap_servers=broker.bootstrap, group_id="dropped", auto_offset_reset="earliest"
+    )
+    await client.start()
+    try:
+        first = await asyncio.wait_for(client.getone(), DEADLINE_S)
+    finally:
+        await client.stop()
+        jumps.close()
+    assert first.offset == low
+    assert (jumps.next(), jumps.next(), len(noted)) == (((topic, 0), 2), None, 1)

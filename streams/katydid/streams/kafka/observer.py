@@ -1,7 +1,5 @@
-"""Looks at the group's offsets from outside, every few seconds: lag, and what retention dropped before it was read.
-
-An offset below the log's start is silent loss: the client jumps to the earliest message with one line at INFO. Here it
-is an error line and a counter.
+"""Looks at the group's offsets from outside, every few seconds: lag, and how near retention is. What retention dropped
+before it was read, is an error line and a counter at once.
 """
 
 from __future__ import annotations
@@ -15,11 +13,11 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from katydid.streams.kafka.clients import confluent_settings
 from katydid.streams.kafka.configuration import Configuration
 from katydid.streams.kafka.metrics import Metrics
+from katydid.streams.kafka.retention import Jumps, Lost, Partition
 
 EVERY_S = 5.0
 ANSWER_S = 5.0
 
-Partition = tuple[str, int]
 _log = logging.getLogger(__name__)
 
 
@@ -34,15 +32,20 @@ class Observer:
         self._assigned = assigned
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="katydid-observer", daemon=True)
-        self._lost: dict[Partition, int] = {}
+        self._wake = threading.Event()
+        self._jumps = Jumps(self._wake.set)
+        self._lost = Lost()
         self._shown: set[Partition] = set()
 
     def start(self) -> None:
+        self._jumps.listen()
         self._thread.start()
 
     def close(self) -> None:
         """End the thread."""
+        self._jumps.close()
         self._stop.set()
+        self._wake.set()
         self._thread.join(ANSWER_S)
 
     def _run(self) -> None:
@@ -51,13 +54,42 @@ class Observer:
             confluent_settings(self._configuration, {"group.id": kafka.group, "enable.auto.commit": False})
         )
         try:
-            while not self._stop.wait(EVERY_S if self._shown else 0.5):
+            while not self._stopped():
                 try:
+                    self._count_lost(consumer)
                     self._look(consumer)
                 except KafkaException as error:  # Liveness tells; this only counts.
                     _log.debug("lag cannot be read: %s", error)
         finally:
             consumer.close()
+
+    def _stopped(self) -> bool:
+        """Waits until it is time for another look, or something happened."""
+        self._wake.wait(EVERY_S if self._shown else 0.5)
+        self._wake.clear()
+        return self._stop.is_set()
+
+    def _count_lost(self, consumer: Consumer) -> None:
+        while (jump := self._jumps.next()) is not None:
+            partition, wanted = jump
+            try:
+                low, _ = consumer.get_watermark_offsets(TopicPartition(*partition), timeout=ANSWER_S)
+            except KafkaException:
+                self._jumps.wanted(partition, wanted)
+                raise
+            self._gone(partition, wanted, low)
+
+    def _gone(self, partition: Partition, wanted: int, low: int) -> None:
+        """The client wanted an offset that is gone; the log starts at `low`."""
+        gone = self._lost.between(partition, wanted, low)
+        if gone:
+            topic, number = partition
+            self._metrics.lost.labels(topic).inc(gone)
+            _log.error(
+                "%s/%d: %d messages were dropped by retention before they were read (read up to %d, log starts at %d): "
+                "lengthen the topic's retention or add workers",
+                topic, number, gone, wanted, low,
+            )  # fmt: skip
 
     def _look(self, consumer: Consumer) -> None:
         assigned = sorted(self._assigned())
@@ -79,12 +111,3 @@ class Observer:
         position = committed if committed >= 0 else low
         self._metrics.lag.labels(topic, str(number)).set(max(0, high - position))
         self._metrics.headroom.labels(topic, str(number)).set(max(0, position - low))
-        if 0 <= committed < low and self._lost.get(partition, -1) < low:
-            gone = low - max(committed, self._lost.get(partition, committed))
-            self._lost[partition] = low
-            self._metrics.lost.labels(topic).inc(gone)
-            _log.error(
-                "%s/%d: %d messages were dropped by retention before they were read (committed %d, log starts at %d): "
-                "lengthen the topic's retention or add workers",
-                topic, number, gone, committed, low,
-            )  # fmt: skip
