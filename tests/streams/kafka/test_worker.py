@@ -12,6 +12,8 @@ import pytest
 
 pytest.importorskip("faust", reason="needs the kafka extra")
 
+from confluent_kafka import KafkaError
+
 from kafka_workers import StartWorker, clip, message
 from katydid.models.outcome import Outcome, Status
 from katydid.sensors.capture import MediaRef
@@ -22,6 +24,7 @@ from katydid.streams.kafka.consuming import record_of
 from katydid.streams.kafka.records import Whence, read_deadletter, read_outcome
 from katydid.streams.store import OutcomeFilter, open_store
 from mock_broker import MockBroker, until
+from mock_cluster import PRODUCE
 
 
 def outcomes(broker: MockBroker, count: int) -> dict[str, Outcome]:
@@ -72,6 +75,26 @@ def test_captures_become_outcomes_and_what_cannot_be_read_becomes_a_dead_letter(
     with open_store(store, read_only=True) as kept:
         assert set(kept.outcomes(OutcomeFilter()).column("capture_id").to_pylist()) == set(made)
         assert kept.captures_without_outcome() == 0
+
+
+def test_an_outcome_that_its_topic_never_takes_becomes_a_dead_letter_and_the_partition_moves(
+    broker: MockBroker, start: StartWorker, tmp_path: Path
+) -> None:
+    broker.write("katydid.clips", [message(1)])
+    broker.next_errors(PRODUCE, [KafkaError.MSG_SIZE_TOO_LARGE])  # For the first that is written: its outcome.
+    store = tmp_path / "moor.duckdb"
+    worker = start(sink=f"duckdb://{store}")
+    (letter,) = broker.read("katydid.deadletters", 1)
+    broker.write("katydid.clips", [message(2)])
+    assert set(outcomes(broker, 1)) == {f"{2:032x}"}
+    until(lambda: broker.settled("katydid.clips"), "every offset committed")
+    whence = read_deadletter(record_of(letter))
+    assert whence is not None and whence.reason == "outcome_too_large" and "the store has it" in whence.message
+    assert (letter.value(), whence.value_left_out, whence.capture_id) == (None, True, f"{1:032x}")
+    assert 'katydid_dead_letters_total{reason="outcome_too_large"} 1.0' in get(worker.port(), "/metrics")[1]
+    assert worker.stop() == 0
+    with open_store(store, read_only=True) as kept:
+        assert kept.outcomes(OutcomeFilter()).num_rows == 2
 
 
 def reason(whence: Whence | None) -> str:

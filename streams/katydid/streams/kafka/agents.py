@@ -184,12 +184,18 @@ class Intake:
     def poison(self, arrival: Arrival, words: str) -> None:
         """From the writer's thread: an outcome that the store refuses for ever. It is in its topic; where it came from
         is kept, so that it can be tried again."""
-        lane, offset = lane_of(arrival.position), arrival.position.offset
-        opened = self._open.get((lane, offset))
         self._metrics.unstored.inc()
-        self._metrics.dead_letters.labels("unstored").inc()
+        self._bury_outcome(arrival, "unstored", words)
+
+    def too_large(self, arrival: Arrival, words: str) -> None:
+        """From the writer's thread: an outcome that its topic takes never. The store has it."""
+        self._bury_outcome(arrival, "outcome_too_large", words)
+
+    def _bury_outcome(self, arrival: Arrival, reason: str, words: str) -> None:
+        opened = self._open.get((lane_of(arrival.position), arrival.position.offset))
+        self._metrics.dead_letters.labels(reason).inc()
         if opened is not None:
-            record = whence(opened.message, "unstored", words, capture_id=arrival.outcome.capture_id)
+            record = whence(opened.message, reason, words, capture_id=arrival.outcome.capture_id)
             self._deadletters.bury(opened.message, msgspec.structs.replace(record, value_left_out=True))
 
 

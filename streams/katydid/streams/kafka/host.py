@@ -79,7 +79,8 @@ class Host:
         self.intake = Intake(lambda: self.pipeline, DeadLetters(producer, topics.deadletters), references, self.metrics)
         self._store = open_sink(configuration, self.intake.poison)
         self.intake.keep_health = health_keeper(self._store)
-        self._sink = WorkerSink(producer, topics.outcomes, self._store, self.metrics.observe_stage)
+        observe = self.metrics.observe_stage
+        self._sink = WorkerSink(producer, topics.outcomes, self._store, observe, self.intake.too_large)
         stack.callback(self._sink.close)
         self.pipeline = self._pipeline(situator)
         self.app = self._app(scratch)
@@ -87,7 +88,7 @@ class Host:
         self._observer = Observer(configuration, self.metrics, self._pulse.assigned)
         self._started = time.monotonic()
         self._ended = threading.Event()
-        self._fencing = Fencing()
+        self._fencing = Fencing().listen()
         self._stack = stack
 
     def run(self) -> None:
