@@ -149,14 +149,19 @@ def until(cluster: MockCluster, messages: int, process: subprocess.Popen[bytes])
 def test_followed_a_new_file_is_sent_and_ctrl_c_leaves_nothing_to_be_sent_again(
     card: Path, cluster: MockCluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    program = "from katydid.streams.cli import main; main()"
+    # A suite that was started with "&" hears no Ctrl-C, and a child of it would not either.
+    program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    program += "from katydid.streams.cli import main; main()"
     words = ["push", str(card), "--to", url(cluster), "--timezone", "UTC", "--follow"]
     process = subprocess.Popen([sys.executable, "-c", program, *words], stderr=subprocess.PIPE)
-    until(cluster, 4, process)
-    (card / "late.jpg").write_bytes(encoded(photo(130), "JPEG"))
-    until(cluster, 5, process)
-    process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=_DEADLINE_S)
+    try:
+        until(cluster, 4, process)
+        (card / "late.jpg").write_bytes(encoded(photo(130), "JPEG"))
+        until(cluster, 5, process)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=_DEADLINE_S)
+    finally:
+        process.kill()
     assert process.returncode == INTERRUPTED and b"what was acknowledged is noted" in told
     assert run_command(["push", str(card), "--to", url(cluster)]) == 0
     assert capsys.readouterr().out == f"Nothing new in {card}.\n"
