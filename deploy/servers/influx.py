@@ -19,7 +19,7 @@ from servers.build import find_influxd
 from servers.errors import ServerFailed
 from servers.files import write_private
 from servers.ports import LOOPBACK, answers, free_ports, is_free
-from servers.process import ServerProcess
+from servers.process import Server, ServerProcess
 
 START_WITHIN_S = 60.0
 ANSWER_WITHIN_S = 30.0
@@ -36,7 +36,7 @@ LIMITS = [
 ]
 
 
-class InfluxServer:
+class InfluxServer(Server):
     """One InfluxDB, whose data live in ``folder``.
 
     Args:
@@ -92,37 +92,6 @@ class InfluxServer:
         if self._call("GET", "/api/v2/setup")["allowed"]:
             self._set_up()
         return took
-
-    def restart(self) -> float:
-        """Start it again after an end of any kind; ends it first, properly, if it still runs."""
-        self.terminate()
-        return self.start()
-
-    def kill(self) -> None:
-        """End it as a crash would (SIGKILL)."""
-        self.process.kill()
-
-    def terminate(self) -> None:
-        """Ask it to end (SIGTERM) and wait."""
-        self.process.terminate()
-
-    def suspend(self) -> None:
-        """Let it hang with its connections open (SIGSTOP)."""
-        self.process.suspend()
-
-    def resume(self) -> None:
-        """Let it go on (SIGCONT)."""
-        self.process.resume()
-
-    @property
-    def running(self) -> bool:
-        """Whether its process lives, be it suspended."""
-        return self.process.running
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self.process.pid
 
     def new_bucket(self, name: str | None = None) -> str:
         """A new, empty bucket that keeps for ever, in shard groups of 30 days; its name, by default one of its own."""

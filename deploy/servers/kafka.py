@@ -24,7 +24,7 @@ from servers.certificates import Authority
 from servers.errors import ServerFailed
 from servers.files import write_private
 from servers.ports import LOOPBACK, answers, free_ports, is_free
-from servers.process import ServerProcess
+from servers.process import Server, ServerProcess
 
 Security = Literal["plaintext", "scram"]
 
@@ -37,7 +37,7 @@ ADMIN = "admin"
 MECHANISM = "SCRAM-SHA-512"
 
 
-class KafkaServer:
+class KafkaServer(Server):
     """One broker, whose data live in ``folder`` and survive kills and restarts.
 
     Args:
@@ -127,37 +127,6 @@ class KafkaServer:
         if not (self.folder / "data").is_dir():
             self._format()
         return self.process.start(lambda log: READY_LINE in log and answers(self.port), START_WITHIN_S)
-
-    def restart(self) -> float:
-        """Start it again after an end of any kind; ends it first, properly, if it still runs."""
-        self.terminate()
-        return self.start()
-
-    def kill(self) -> None:
-        """End it as a crash would (SIGKILL)."""
-        self.process.kill()
-
-    def terminate(self) -> None:
-        """Ask it to end (SIGTERM) and wait."""
-        self.process.terminate()
-
-    def suspend(self) -> None:
-        """Let it hang with its connections open (SIGSTOP)."""
-        self.process.suspend()
-
-    def resume(self) -> None:
-        """Let it go on (SIGCONT)."""
-        self.process.resume()
-
-    @property
-    def running(self) -> bool:
-        """Whether its process lives, be it suspended."""
-        return self.process.running
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self.process.pid
 
     def _format(self) -> None:
         """Make its certificate and its storage, with the administrator's credential in it."""

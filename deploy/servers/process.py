@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -144,3 +145,48 @@ class ServerProcess:
             dismiss(self._guard)
             self._guard = None
         self._process = None
+
+
+class Server(ABC):
+    """What Kafka and InfluxDB share: a process that is killed, stopped, suspended and started again at will."""
+
+    process: ServerProcess
+
+    @abstractmethod
+    def start(self) -> float:
+        """Start it and wait until it serves; seconds that the start took.
+
+        Raises:
+            ServerFailed: its port is taken, or it ended, or was not ready in time.
+        """
+
+    def restart(self) -> float:
+        """Start it again after an end of any kind; ends it first, properly, if it still runs."""
+        self.terminate()
+        return self.start()
+
+    def kill(self) -> None:
+        """End it as a crash would (SIGKILL)."""
+        self.process.kill()
+
+    def terminate(self) -> None:
+        """Ask it to end (SIGTERM) and wait."""
+        self.process.terminate()
+
+    def suspend(self) -> None:
+        """Let it hang with its connections open (SIGSTOP)."""
+        self.process.suspend()
+
+    def resume(self) -> None:
+        """Let it go on (SIGCONT)."""
+        self.process.resume()
+
+    @property
+    def running(self) -> bool:
+        """Whether its process lives, be it suspended."""
+        return self.process.running
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid

@@ -84,7 +84,7 @@ def test_a_store_that_lost_outcomes_is_filled_again_from_their_topic(
             del points[key]
     assert len(statuses(fake, url)) < 20
     assert run_command(["store", "refill", url, "--config", str(tmp_path / "worker-0.toml")]) == 0
-    assert "20 outcomes of the topic are in the store; 7 of them were not before" in capsys.readouterr().out
+    assert "20 outcomes of the topic were read; 7 of them were not in the store before" in capsys.readouterr().out
     with open_influx(url, token=fake.token) as store:
         assert store.content_hash() == whole
 

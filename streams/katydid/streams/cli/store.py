@@ -57,7 +57,8 @@ def refill(
 ) -> None:
     """Write again what the topic of outcomes holds and the store has lost, for example by a full disk.
 
-    What is there stays as it is. Can be done while workers write, and again after an interruption.
+    What is there stays as it is. Can be done while workers write, and again after an interruption. Exit code 5 where
+    the store refuses some for ever; the others are in it.
 
     Example:  katydid store refill influx+http://127.0.0.1:8086/katydid/katydid --config katydid.toml
     """
@@ -69,16 +70,31 @@ def refill(
 
     need_extra()
     from katydid.streams.kafka.refilling import Refilled, refill
+    from katydid.streams.sink import Arrival
     from katydid.streams.store.influx import open_influx
 
     configuration = read_configuration(config, os.environ)
 
-    def watch(done: Refilled) -> None:
-        note(f"{done.outcomes} outcomes read, {done.lacking} were not in the store")
+    screen, refused = console(), set[str]()
 
-    with open_influx(url, token=configuration.secrets.influx_token) as store:
+    def poison(arrival: Arrival, words: str) -> None:
+        refused.add(arrival.outcome.capture_id)
+        note(f"the store refuses the outcome of capture {arrival.outcome.capture_id}: {words}")
+
+    with (
+        open_influx(url, token=configuration.secrets.influx_token, poison=poison) as store,
+        screen.status("reading the topic of outcomes") as status,
+    ):
+
+        def watch(done: Refilled) -> None:
+            status.update(f"{done.outcomes} outcomes read, {done.lacking} were not in the store")
+
         done = refill(configuration, store, watch)
-    console().print(
-        f"{done.outcomes} outcomes of the topic are in the store; {done.lacking} of them were not before"
-        + (f"; {done.unreadable} messages are no outcomes and were left" if done.unreadable else "")
+    screen.print(
+        f"{done.outcomes} outcomes of the topic were read; {done.lacking} of them were not in the store before"
     )
+    if done.unreadable:
+        screen.print(f"{done.unreadable} messages are no outcomes and were left")
+    if refused:
+        screen.print(f"{len(refused)} are refused by the store for ever, and are not in it")
+        raise typer.Exit(5)

@@ -111,38 +111,28 @@ class DuckDBStore:
             return
         if self._appender is None:
             raise StoreReadOnly(f"{self._path} was opened for reading only")
-        appender = self._appender
-        ahead = self._all_new(arrivals)
-        made = None if ahead is None else rows.batch_tables(ahead, arrivals)  # Meanwhile a checkpoint may be made.
+        outcomes = {capture_id: arrival.outcome for capture_id, arrival in one_each(arrivals).items()}
+        made: Mapping[str, pa.Table] | None = None
+        if self._top is not None and min(outcomes) > self._top:
+            made = rows.batch_tables(list(outcomes.values()), arrivals)  # Meanwhile a checkpoint may be made.
         self._checkpointer.writing()
         with self._transaction():
             if made is None:
-                made = rows.batch_tables(self._unknown(appender, arrivals), arrivals)
-            else:
-                self._raise_top(appender, max(outcome.capture_id for outcome in ahead or ()))
+                made = rows.batch_tables(self._unknown(self._appender, outcomes), arrivals)
+            self._raise_top(self._appender, max(outcomes))
             for name, table in made.items():
-                appender.append(name, table)
+                self._appender.append(name, table)
         self._appended += len(arrivals)
         if self._path is not None:
             self._checkpointer.wrote(sum(table.nbytes for table in made.values()))
 
-    def _all_new(self, arrivals: Sequence[Arrival]) -> list[Outcome] | None:
-        """The outcomes, each once, in the order of arrival, where their ids alone tell that none is in the store: they
-        lie above all that are. None: the store has to be asked."""
-        outcomes = _one_each(arrivals)
-        if self._top is None or min(outcomes) <= self._top:
-            return None
-        return list(outcomes.values())
-
-    def _unknown(self, appender: Appender, arrivals: Sequence[Arrival]) -> list[Outcome]:
-        """Outcomes that are not in the store, each once, in the order of arrival; and those of captures that were
-        refused before and are not now, whose old outcome gives way."""
-        outcomes = _one_each(arrivals)
+    def _unknown(self, appender: Appender, outcomes: Mapping[str, Outcome]) -> list[Outcome]:
+        """Those of the outcomes, by capture id, that are not in the store; and those of captures that were refused
+        before and are not now, whose old outcome gives way."""
         asked = [capture_id for capture_id in outcomes if self._top is None or capture_id <= self._top]
         known = _known(appender.known_between, asked)
         better = [capture_id for capture_id in known if outcomes[capture_id].status is not Status.REFUSED]
         known -= appender.take_back_refused(better)
-        self._raise_top(appender, max(outcomes))
         return [outcome for capture_id, outcome in outcomes.items() if capture_id not in known]
 
     def _raise_top(self, appender: Appender, capture_id: str) -> None:
@@ -172,24 +162,16 @@ class DuckDBStore:
 
         It takes its time, so `close` does it only after enough was written to pay for that.
         """
-        self._set("preserve_insertion_order", True)
-        try:
-            with self._transaction() as connection:
-                connection.execute(_DROP_REPLACED_POSITIONS)
-                rollup.merge(connection)
-        finally:
-            self._set("preserve_insertion_order", False)
-        self._set("max_vacuum_tasks", MERGES)
-        try:
-            with self._writing, translated(self._path):
-                self._connection.execute("CHECKPOINT")
-        finally:
-            self._set("max_vacuum_tasks", 0)
-        self._appended = 0
-
-    def _set(self, option: str, value: bool | int) -> None:
+        with self._transaction() as connection:
+            connection.execute(_DROP_REPLACED_POSITIONS)
+            rollup.merge(connection)
         with self._writing, translated(self._path):
-            self._connection.execute(f"SET {option} = {value}")
+            self._connection.execute(f"SET max_vacuum_tasks = {MERGES}")
+            try:
+                self._connection.execute("CHECKPOINT")
+            finally:
+                self._connection.execute("SET max_vacuum_tasks = 0")
+        self._appended = 0
 
     def _worth_compacting(self) -> bool:
         if not self._appended:
@@ -318,11 +300,6 @@ class DuckDBStore:
                 cursor.close()
                 with self._reading:
                     self._readers -= 1
-
-
-def _one_each(arrivals: Sequence[Arrival]) -> dict[str, Outcome]:
-    """Capture id → the outcome of a batch that counts, in the order of arrival."""
-    return {capture_id: arrival.outcome for capture_id, arrival in one_each(arrivals).items()}
 
 
 def _known(look: Callable[[Sequence[str]], set[str]], capture_ids: Iterable[str]) -> set[str]:

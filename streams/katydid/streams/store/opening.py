@@ -25,13 +25,8 @@ _PID = re.compile(r"PID (\d+)")
 
 Config = dict[str, str | bool | int | float | list[str]]
 
-CONFIG: Config = {
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "preserve_insertion_order": False,
-}
-"""Nothing is ever downloaded. Rows of one batch may lie in any order, so that several threads append them: who wants an
-order says so."""
+CONFIG: Config = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+"""Nothing is ever downloaded."""
 
 MERGES = 8
 """Most runs of small row groups, each of up to 122,880 rows, that `compact` merges at once: a second or two each."""

@@ -42,8 +42,7 @@ GROUP BY sensor_id, date_trunc('hour', captured_at)
 
 
 def merge(connection: duckdb.DuckDBPyConnection) -> None:
-    """One row for each key in both tables, ordered by hour where the connection keeps the order of insertion; in the
-    caller's transaction."""
+    """One row for each key in both tables, ordered by hour; in the caller's transaction."""
     for table, query in (("activity_1h", _MERGED_ACTIVITY), ("effort_1h", _MERGED_EFFORT)):
         connection.execute(f"CREATE OR REPLACE TEMP TABLE merged AS {query}")
         connection.execute(f"DELETE FROM {table}")
