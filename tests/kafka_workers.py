@@ -10,16 +10,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import soundfile
 
 from katydid.sensors.capture import Capture, Clock, ClockSource, Kind
 from katydid.sensors.envelope import Envelope, pack
-
-if TYPE_CHECKING:
-    from mock_broker import MockBroker
 
 RATE = 16_000
 
@@ -84,7 +81,14 @@ class Worker:
 StartWorker = Callable[..., Worker]
 
 
-def settings(broker: MockBroker, bundle: Path, *, sink: str = "", kafka: str = "", more: str = "") -> str:
+class Reachable(Protocol):
+    """A broker, be it mocked or real."""
+
+    @property
+    def bootstrap(self) -> str: ...
+
+
+def settings(broker: Reachable, bundle: Path, *, sink: str = "", kafka: str = "", more: str = "") -> str:
     return f"""
 [kafka]
 servers = ["{broker.bootstrap}"]
