@@ -87,6 +87,19 @@ def test_counts_in_the_page_are_those_of_the_store(scene: Scene, keep: Keep, tmp
     assert "5: 3 with something found, 1 empty, 1 refused" in words
 
 
+def test_an_answer_above_species_says_at_which_rank_it_is(scene: Scene, keep: Keep, tmp_path: Path) -> None:
+    file = scene.recording()
+    store = keep(
+        [
+            scene.outcome(file, [heard("Gryllus", rank="genus")]),
+            scene.outcome(file, [heard("Gryllus campestris", common_name="Field Cricket")], at=DUSK + HOUR),
+        ]
+    )
+    words = read(write_report(store, tmp_path / "r.html", root=scene.root)).text
+    assert "Gryllus genus only" in words
+    assert "Gryllus campestris Field Cricket" in words and words.count("genus only") == 2  # the table, the evidence
+
+
 def test_nothing_found_is_effort_and_said_so(scene: Scene, keep: Keep, tmp_path: Path) -> None:
     file = scene.recording(seconds=10)
     store = keep([scene.outcome(file, at=DUSK + hour * HOUR, seconds=10) for hour in range(24)])
