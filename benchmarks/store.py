@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import shutil
 import statistics
 import tempfile
@@ -149,6 +150,13 @@ FROM (SELECT i, $start + (i * $year // $rows) AS ms, md5(i::VARCHAR) AS tail FRO
 """
 
 
+def copy(filled: Path, path: Path) -> None:
+    """Copy the store, and wait until it is on the disk: the first commits would wait for it else."""
+    shutil.copyfile(filled, path)
+    with path.open("rb+") as copied:
+        os.fsync(copied)
+
+
 def _arrival(made: Outcome) -> Arrival:
     return Arrival(outcome=made, position=Position(source="folder", partition=made.file, mark="1234567-1"))
 
@@ -223,7 +231,7 @@ def main() -> None:
         print(f"load of this machine before: {psutil.getloadavg()[0]:.1f}")
         begin = time.perf_counter()
         if options.filled is not None and options.filled.exists():
-            shutil.copyfile(options.filled, path)
+            copy(options.filled, path)
         else:
             fill(path, options.rows)
             if options.filled is not None:

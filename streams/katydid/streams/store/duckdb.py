@@ -33,7 +33,7 @@ from katydid.streams.store.checkpointing import Checkpointer
 from katydid.streams.store.columns import ACTIVITY, DETECTION, OUTCOME, SENSOR
 from katydid.streams.store.hashing import content_hash
 from katydid.streams.store.migrations import migrate
-from katydid.streams.store.opening import MERGES, connect, let_go, translated
+from katydid.streams.store.opening import MERGES, connect, let_go, read_layout, translated
 from katydid.streams.store.protocol import By, OutcomeFilter, Window
 from katydid.streams.store.spans import runs
 
@@ -54,6 +54,8 @@ def open_store(path: Path | None, *, read_only: bool = False) -> DuckDBStore:
         with translated(path):
             migrate(connection, read_only=read_only)
             appender = None if read_only else Appender(connection)
+            if path is not None and not read_only:
+                read_layout(connection)
     except BaseException:
         connection.close()
         raise

@@ -60,6 +60,14 @@ def let_go(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"SET memory_limit = '{MEMORY}'")
 
 
+def read_layout(connection: duckdb.DuckDBPyConnection) -> None:
+    """Have DuckDB read where the rows of all tables lie: a third of a second and 18 MB for ten million outcomes. The
+    first checkpoint would do it else, half a second in which nobody can write."""
+    tables = connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal").fetchall()
+    for (table,) in tables:
+        connection.execute("SELECT count(*) FROM pragma_storage_info(?)", [table]).fetchall()
+
+
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)

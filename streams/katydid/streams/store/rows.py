@@ -199,14 +199,14 @@ PIECE = 1_000
 
 def batch_tables(fresh: Sequence[Outcome], arrivals: Sequence[Arrival]) -> dict[str, pa.Table]:
     """The rows of a batch by the name of their table: of the outcomes that are new, and of all positions."""
-    outcomes, detections = [outcome_table(())], [detection_table(())]
+    outcomes, detections = [], []
     for start in range(0, len(fresh), PIECE):
         piece = fresh[start : start + PIECE]
         outcomes.append(outcome_table(piece))
         detections.append(detection_table(piece, outcomes[-1]))
     return {
-        "outcome": pa.concat_tables(outcomes),
-        "detection": pa.concat_tables(detections),
+        "outcome": pa.concat_tables(outcomes or [ARROW_SCHEMAS["outcome"].empty_table()]),
+        "detection": pa.concat_tables(detections or [ARROW_SCHEMAS["detection"].empty_table()]),
         "position_log": position_table(arrivals),
     }
 
