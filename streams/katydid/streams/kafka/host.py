@@ -5,7 +5,7 @@
 It ends in one of these ways:
 
     told to stop        what was taken is finished, written and acknowledged: 0
-    told to stop, late  the watchdog ends it: 75; the same, sooner, where the store is away
+    told to stop, late  the watchdog ends it: 75; the same, sooner and in order, where the store or the broker is away
     the unexpected      ends it before any further acknowledgement: the error's exit code, 1 for a bug
 
 In all of them what was acknowledged is durable, and what was not comes again.
@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -34,7 +33,7 @@ from katydid.streams.kafka.agents import Intake
 from katydid.streams.kafka.app import PlainWorker, WorkerApp, make_app
 from katydid.streams.kafka.configuration import Configuration
 from katydid.streams.kafka.deadletters import DeadLetters
-from katydid.streams.kafka.errors import BrokerError
+from katydid.streams.kafka.errors import BrokerAway, BrokerError
 from katydid.streams.kafka.fencing import Fencing, words
 from katydid.streams.kafka.liveness import Verdict, judge
 from katydid.streams.kafka.metrics import Metrics, Observed
@@ -44,12 +43,10 @@ from katydid.streams.kafka.preflight import preflight
 from katydid.streams.kafka.producing import DurableProducer
 from katydid.streams.kafka.pulse import PulseTaker
 from katydid.streams.kafka.status import StatusServer
-from katydid.streams.kafka.stores import give_up_after, health_keeper, open_sink, what_ended
+from katydid.streams.kafka.stores import GIVE_UP, give_up_after, health_keeper, open_sink, what_ended
+from katydid.streams.kafka.watch import Watch
 from katydid.streams.pipeline import Pipeline
 from katydid.streams.process import settle_process
-
-WATCH_S = 0.25
-"""How often the pipeline is asked whether something stopped it, seconds."""
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +68,7 @@ class Host:
         self._configuration = configuration
         self.metrics = Metrics()
         self._models, situator = _models(configuration, self.metrics, stack)
-        producer = DurableProducer(configuration)
+        self._producer = producer = DurableProducer(configuration)
         stack.callback(producer.close)
         topics = configuration.topics
         media = configuration.media
@@ -87,7 +84,14 @@ class Host:
         self._pulse = PulseTaker(self.app, self.pipeline, self._sink)
         self._observer = Observer(configuration, self.metrics, self._pulse.assigned)
         self._started = time.monotonic()
-        self._ended = threading.Event()
+        self._was_alive = True
+        self._watch = Watch(
+            settled=lambda: self.pipeline.drain(0.0) and not self.intake.deliveries,
+            gauge=self._gauge,
+            part=self._part,
+            fail=self._fail,
+            blind_s=configuration.kafka.alive_s,
+        )
         self._fencing = Fencing().listen()
         self._stack = stack
 
@@ -95,8 +99,7 @@ class Host:
         """Until told to stop."""
         self._serve_status()
         self.pipeline.start()
-        watch = threading.Thread(target=self._watch, name="katydid-watch", daemon=True)
-        watch.start()
+        self._watch.start()
         self._observer.start()
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
@@ -111,8 +114,7 @@ class Host:
                 raise
         except Exception as error:  # noqa: BLE001 - the supervising loop: Faust ends with what crashed it
             self._fail(error)
-        self._ended.set()
-        watch.join()
+        self._watch.close()
         self._observer.close()
         self.pipeline.close()
         _log.info("stopped")
@@ -167,6 +169,8 @@ class Host:
         watchdog.arm(within_s)
         self.intake.stopping = True
         self.pipeline.hurry()
+        self._producer.hurry(GIVE_UP * within_s)
+        self._watch.told_to_stop(GIVE_UP * within_s)
         self._stack.callback(give_up_after(self._store, within_s))
 
     def _revoke(self) -> None:
@@ -181,18 +185,13 @@ class Host:
         """End the process now, from any thread."""
         watchdog.fail_stop(what_ended(error, stopping=self.intake.stopping))
 
-    def _watch(self) -> None:
-        """A thread: what stops the pipeline stops the process, also while no message comes."""
-        alive = True
-        while not self._ended.wait(WATCH_S):
-            try:
-                self.pipeline.drain(0.0)
-            except BaseException as error:  # noqa: BLE001 - the supervising loop: nothing more is acknowledged
-                self._fail(error)
-                return
-            alive = self._gauge(alive)
+    def _part(self) -> None:
+        """Told to stop, and all that was taken is durable, but Faust waits for its broker: end in order without it."""
+        self.pipeline.close(raising=False)
+        self._stack.close()
+        self._fail(BrokerAway("told to stop while the broker is away: the last offsets could not be committed in time"))
 
-    def _gauge(self, was_alive: bool) -> bool:
+    def _gauge(self) -> None:
         metrics, progress, verdict = self.metrics, self.pipeline.progress(), self.verdict()
         metrics.alive.set(verdict.alive)
         metrics.partitions.set(len(self._pulse.assigned()))
@@ -202,9 +201,9 @@ class Host:
         self._gauge_oldest()
         writing = self._sink.writing_since
         metrics.writing.set(0.0 if writing is None else time.monotonic() - writing)
-        if was_alive and not verdict.alive and not self.intake.stopping:
+        if self._was_alive and not verdict.alive and not self.intake.stopping:
             _log.error("not alive: %s", verdict.words)
-        return verdict.alive
+        self._was_alive = verdict.alive
 
     def _gauge_oldest(self) -> None:
         oldest = dict.fromkeys(self._configuration.topics.inputs(), 0.0)

@@ -6,6 +6,7 @@ confluent-kafka, because it is thread-safe, needs no event loop, and costs 1 µs
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -35,16 +36,31 @@ class DurableProducer:
     def __init__(self, configuration: Configuration) -> None:
         self._producer = Producer(producer_settings(configuration))
         self._closed = threading.Event()
+        self._hurried: tuple[float, float] | None = None
+        """Since when (monotonic clock) a sender waits no longer than how many seconds."""
         self._poller = threading.Thread(target=self._poll, name="katydid-producer", daemon=True)
         self._poller.start()
 
     def send(self, records: Sequence[Record]) -> None:
-        """Durable when it returns. Raises MessageTooLarge, BrokerError, BrokerAway (after five minutes of trying);
-        then some of the records may have been written."""
+        """Durable when it returns. Raises MessageTooLarge, BrokerError, BrokerAway (after five minutes of trying, or
+        what `hurry` said); then some of the records may have been written."""
         sending = _Sending(len(records))
+        began = time.monotonic()
         for record in records:
-            self._produce(record, sending)
-        sending.wait()
+            self._produce(record, sending, began)
+        while not sending.done(POLL_S):
+            self._check(began, records[0].topic)
+
+    def hurry(self, within_s: float) -> None:
+        """Told to stop: from now on a `send` waits at most so long. Any thread."""
+        self._hurried = (time.monotonic(), within_s)
+
+    def _check(self, began: float, topic: str) -> None:
+        if self._hurried is None:
+            return
+        since, within_s = self._hurried
+        if time.monotonic() - max(since, began) > within_s:
+            raise BrokerAway(f"told to stop while the broker is away: {topic} could not be written in {within_s:g} s")
 
     def close(self) -> None:
         """End the thread; what `send` returned for is written already."""
@@ -52,7 +68,7 @@ class DurableProducer:
         self._poller.join()
         self._producer.flush(1.0)
 
-    def _produce(self, record: Record, sending: _Sending) -> None:
+    def _produce(self, record: Record, sending: _Sending, began: float) -> None:
         while True:
             try:
                 self._producer.produce(
@@ -65,6 +81,7 @@ class DurableProducer:
                 return
             except BufferError:  # The queue is full: back-pressure.
                 self._producer.poll(POLL_S)
+                self._check(began, record.topic)
             except KafkaException as error:
                 sending.failed(record.topic, error.args[0])
                 return
@@ -96,11 +113,13 @@ class _Sending:
             self._error = self._error or broker_error(topic, error)
             self._left -= 1
 
-    def wait(self) -> None:
+    def done(self, timeout_s: float) -> bool:
+        """Waits so long; whether the word about every record is there. Raises the first that is an error."""
         with self._changed:
-            self._changed.wait_for(lambda: self._left <= 0)
-            if self._error is not None:
+            done = self._changed.wait_for(lambda: self._left <= 0, timeout_s)
+            if done and self._error is not None:
                 raise self._error
+            return done
 
 
 def broker_error(topic: str, error: KafkaError) -> BrokerError:

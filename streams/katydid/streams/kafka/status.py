@@ -39,6 +39,14 @@ class StatusServer:
         self._server.server_close()
 
 
+def _judged(verdict: Callable[[], Verdict]) -> Verdict:
+    """A worker that nobody can look at is not taken for a good one."""
+    try:
+        return verdict()
+    except Exception as error:  # noqa: BLE001 - whoever asks must have an answer
+        return Verdict(False, False, f"the worker cannot be looked at: {type(error).__name__}: {error}")
+
+
 def _handler(registry: CollectorRegistry, verdict: Callable[[], Verdict]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = 5.0
@@ -48,7 +56,7 @@ def _handler(registry: CollectorRegistry, verdict: Callable[[], Verdict]) -> typ
             if path == "/metrics":
                 self._answer(200, generate_latest(registry), CONTENT_TYPE_LATEST)
             elif path in ("/healthz", "/readyz"):
-                found = verdict()
+                found = _judged(verdict)
                 good = found.alive if path == "/healthz" else found.ready
                 self._answer(200 if good else 503, (found.words + "\n").encode(), "text/plain; charset=utf-8")
             else:

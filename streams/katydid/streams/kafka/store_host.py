@@ -13,11 +13,12 @@ from katydid.streams.errors import StoreUnreachable
 from katydid.streams.kafka import watchdog
 from katydid.streams.kafka.configuration import Configuration
 from katydid.streams.kafka.deadletters import DeadLetters
+from katydid.streams.kafka.errors import BrokerAway
 from katydid.streams.kafka.keeping import Keeper
 from katydid.streams.kafka.metrics import Metrics
 from katydid.streams.kafka.producing import DurableProducer
 from katydid.streams.kafka.status import StatusServer
-from katydid.streams.kafka.stores import give_up_after, open_sink, what_ended
+from katydid.streams.kafka.stores import GIVE_UP, give_up_after, open_sink, what_ended
 from katydid.streams.sink import Arrival, Sink
 
 _log = logging.getLogger(__name__)
@@ -41,10 +42,10 @@ def run_keeper(configuration: Configuration) -> None:
             stack.callback(server.close)
             _log.info("metrics at http://%s:%d/metrics", settings.host, server.port)
         _log.info("%s is kept from %s", configuration.sink.url, configuration.topics.outcomes)
-        with _told(keeper.stop, store, configuration.kafka.stop_s):
+        with _told(keeper.stop, store, producer, configuration.kafka.stop_s):
             try:
                 keeper.run()
-            except StoreUnreachable as error:
+            except (StoreUnreachable, BrokerAway) as error:
                 raise what_ended(error, stopping=keeper.stop.is_set()) from error
     _log.info("stopped")
 
@@ -55,13 +56,14 @@ def _poisoned(arrival: Arrival, words: str) -> None:
 
 
 @contextmanager
-def _told(stop: threading.Event, store: Sink, within_s: float) -> Iterator[None]:
-    """Inside, Ctrl-C and SIGTERM ask for an orderly end; a store that is away is then not waited for much longer."""
+def _told(stop: threading.Event, store: Sink, producer: DurableProducer, within_s: float) -> Iterator[None]:
+    """Inside, Ctrl-C and SIGTERM ask for an orderly end; what is away is then not waited for much longer."""
     stopping = ExitStack()
 
     def told(number: int, frame: FrameType | None) -> None:
         if not stop.is_set():
             watchdog.arm(within_s)
+            producer.hurry(GIVE_UP * within_s)
             stopping.callback(give_up_after(store, within_s))
         stop.set()
 

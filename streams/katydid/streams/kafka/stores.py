@@ -15,15 +15,15 @@ from urllib.parse import unquote, urlsplit
 from katydid.sensors.capture import Health
 from katydid.streams.errors import StoreUnreachable
 from katydid.streams.kafka.configuration import Configuration
-from katydid.streams.kafka.errors import ConfigurationError, StoreAway
+from katydid.streams.kafka.errors import BrokerAway, ConfigurationError, StoreAway
 from katydid.streams.sink import Arrival, Sink
 from katydid.streams.store import open_store
 
 Poison = Callable[[Arrival, str], None]
 
 GIVE_UP = 0.25
-"""The share of `stop_s` in which a store that is away may come back when the worker is told to stop: the rest is for
-ending in order."""
+"""The share of `stop_s` in which a store or broker that is away may come back when the worker is told to stop: the rest
+is for ending in order."""
 
 
 @runtime_checkable
@@ -87,7 +87,12 @@ def give_up_after(store: Sink | None, stop_s: float) -> Callable[[], None]:
 
 
 def what_ended(error: BaseException, *, stopping: bool) -> BaseException:
-    """The error that ends the process: a store that is away is no fault of a worker that was told to stop."""
+    """The error that ends the process: a store or broker that is away is no fault of a worker that was told to stop."""
     if stopping and isinstance(error, StoreUnreachable):
-        return StoreAway(f"{error}. What was acknowledged is durable, the rest comes again")
+        return StoreAway(f"{error}. {_NOTHING_LOST}")
+    if stopping and isinstance(error, BrokerAway):
+        return BrokerAway(f"{error}. {_NOTHING_LOST}")
     return error
+
+
+_NOTHING_LOST = "What was acknowledged is durable, the rest comes again"
