@@ -4,7 +4,7 @@
            (bounded)   (open_at_once)       (Batcher)                             (by partition)  (one thread)   │
     host ◀──────────────────────────── durable(position) ◀───────────────────────────────────────────────────────┘
 
-One pool of threads, one more than there are cores, does all the work that releases the GIL. A free thread takes, in
+One pool of threads, one a core, does all the work that releases the GIL. A free thread takes, in
 this order: a batch for a model (what is decoded leaves memory first), a capture whose answers are back, a new capture.
 So a model never waits for a timer, decoding fills every gap, and one long recording keeps all cores busy because its
 windows become batches over all of them. Every hand-over happens under one lock, for microseconds.

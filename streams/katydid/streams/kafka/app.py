@@ -13,6 +13,7 @@ import faust
 from faust.transport.drivers.aiokafka import Consumer as AioConsumer
 from faust.transport.drivers.aiokafka import Transport as AioTransport
 
+from katydid.streams.kafka.batches import read_whatever_comes
 from katydid.streams.kafka.clients import faust_credentials
 from katydid.streams.kafka.configuration import MESSAGE_BYTES, Configuration
 
@@ -95,6 +96,7 @@ class PlainWorker(faust.Worker):
 
 def make_app(configuration: Configuration, scratch: Path) -> WorkerApp:
     """The app, not started and without agents. `scratch` is an empty folder, gone with the process."""
+    read_whatever_comes()
     kafka = configuration.kafka
     credentials = faust_credentials(configuration)
     more: dict[str, Any] = {} if credentials is None else {"broker_credentials": credentials}

@@ -122,7 +122,7 @@ class PipelineBounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """What may differ from `PipelineSettings.for_this_machine`."""
 
     workers: Count | None = None
-    """Threads; None: one more than there are cores."""
+    """Threads; None: one a core."""
     max_mib: Count = 256
     """Encoded media in memory, MiB."""
     max_items: Count = 256

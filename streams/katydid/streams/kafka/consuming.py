@@ -18,7 +18,10 @@ ANSWER_S = 15.0
 
 def record_of(found: Found) -> Message:
     """A message of confluent-kafka as one of ours."""
-    headers = found.headers() or []
+    try:
+        headers = found.headers() or []
+    except (SystemError, UnicodeDecodeError):  # A name that is no UTF-8: confluent-kafka then tells none of them.
+        headers = []
     pairs = headers.items() if isinstance(headers, dict) else headers
     return Message(
         topic=found.topic() or "",

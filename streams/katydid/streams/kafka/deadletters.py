@@ -9,7 +9,7 @@ import msgspec
 
 from katydid.streams.kafka.errors import MessageTooLarge
 from katydid.streams.kafka.producing import DurableProducer
-from katydid.streams.kafka.records import Message, Whence, deadletter_record
+from katydid.streams.kafka.records import UNREADABLE_HEADER, Message, Whence, deadletter_record
 
 
 class DeadLetters:
@@ -25,12 +25,18 @@ class DeadLetters:
     def bury(self, message: Message, whence: Whence) -> None:
         """Durable when it returns. Raises BrokerError.
 
-        A value that the topic does not take beside its reason is left out: it is still where it came from.
+        What the topic does not take beside its reason is left out, first the value, then key and headers too: the
+        original is still where it came from.
         """
+        left_out = msgspec.structs.replace(whence, value_left_out=True)
+        stood_in_for = any(name == UNREADABLE_HEADER for name, _ in message.headers)
         try:
-            self._producer.send([deadletter_record(self._topic, message, whence)])
+            self._producer.send([deadletter_record(self._topic, message, left_out if stood_in_for else whence)])
         except MessageTooLarge:
-            bare = msgspec.structs.replace(whence, value_left_out=True)
-            self._producer.send([deadletter_record(self._topic, message, bare)])
+            try:
+                self._producer.send([deadletter_record(self._topic, message, left_out)])
+            except MessageTooLarge:
+                nothing = msgspec.structs.replace(message, key=None, headers=())
+                self._producer.send([deadletter_record(self._topic, nothing, left_out)])
         with self._lock:
             self.counts[whence.reason] += 1

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -26,6 +25,7 @@ from katydid.models.library import default_library
 from katydid.models.model import Model
 from katydid.sensors.limits import Limits
 from katydid.sensors.references import References
+from katydid.sensors.scratch import scratch_folder
 from katydid.streams.chosen import chosen_bundles, open_models
 from katydid.streams.context import Situator
 from katydid.streams.kafka import watchdog
@@ -52,12 +52,12 @@ _log = logging.getLogger(__name__)
 
 
 def run_worker(configuration: Configuration) -> None:
-    """Work until told to stop. Raises ConfigurationError, ModelError, StoreError and BrokerError before it starts; what
-    happens after that ends the process with a documented code."""
+    """Work until told to stop. Raises ConfigurationError, ModelError, StoreError, BrokerError and
+    ScratchUnusable before it starts; what happens after that ends the process with a documented code."""
     settle_process()
     preflight(configuration, _log.info)
     with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="katydid-worker-")))
+        scratch = stack.enter_context(scratch_folder("katydid-worker-", _log.info))
         Host(configuration, scratch, stack).run()
 
 

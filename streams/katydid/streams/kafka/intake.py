@@ -16,7 +16,7 @@ from katydid.sensors.capture import Capture, Health
 from katydid.sensors.envelope import Envelope, unpack
 from katydid.sensors.errors import EnvelopeError, MediaDiffer
 from katydid.sensors.sources.protocol import Position, Taken
-from katydid.streams.kafka.records import Message, Whence, read_health
+from katydid.streams.kafka.records import UNREADABLE_HEADER, Message, Whence, read_health
 
 SOURCE = "kafka:"
 """Positions of a topic have the source "kafka:TOPIC"."""
@@ -32,6 +32,7 @@ class Dead(Exception):
 
 def capture_of(message: Message) -> Capture:
     """The capture of a message; refused already where its media are not those of its envelope. Raises Dead."""
+    _check_readable(message)
     envelope = Envelope(key=message.key or b"", value=message.value or b"", headers=message.headers)
     try:
         return unpack(envelope)
@@ -45,10 +46,17 @@ def capture_of(message: Message) -> Capture:
 
 def health_of(message: Message) -> Health:
     """The reading of a message. Raises Dead."""
+    _check_readable(message)
     try:
         return read_health(message)
     except EnvelopeError as error:
         raise Dead("health", str(error)) from error
+
+
+def _check_readable(message: Message) -> None:
+    for name, words in message.headers:
+        if name == UNREADABLE_HEADER:
+            raise Dead("unreadable", words.decode("utf-8", "backslashreplace"))
 
 
 def taken_from(message: Message, capture: Capture) -> Taken:

@@ -16,6 +16,7 @@ from katydid.streams.kafka.consuming import all_messages, message_at
 from katydid.streams.kafka.errors import BrokerError, MessageTooLarge
 from katydid.streams.kafka.producing import DurableProducer
 from katydid.streams.kafka.records import (
+    DEADLETTER_HEADER,
     Message,
     Retried,
     Whence,
@@ -75,7 +76,8 @@ def original_of(configuration: Configuration, letter: Letter) -> Message:
             f"the media of dead letter {letter.name} stayed in {whence.topic}/{whence.partition}@{whence.offset}, and "
             "retention has dropped them there: the sensor must send them again"
         )
-    return msgspec.structs.replace(message, value=first.value)
+    ours = tuple(header for header in message.headers if header[0] == DEADLETTER_HEADER)
+    return msgspec.structs.replace(message, key=first.key, value=first.value, headers=(*first.headers, *ours))
 
 
 def retry(configuration: Configuration, chosen: Sequence[Letter]) -> Iterator[tuple[Letter, BrokerError | None]]:

@@ -19,6 +19,8 @@ VERSION = 1
 OUTCOME_HEADER = "katydid.outcome"
 DEADLETTER_HEADER = "katydid.deadletter"
 RETRIED_HEADER = "katydid.retried"
+UNREADABLE_HEADER = "katydid.unreadable"
+"""Of a stand-in for a record that the client could not read; says why. See `batches.py`."""
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -62,7 +64,8 @@ class Whence(msgspec.Struct, frozen=True, kw_only=True):
     capture_id: str = ""
     """Where the envelope could be read."""
     value_left_out: bool = False
-    """The value was too large to be kept beside its reason; it is still where it came from, until retention ends."""
+    """The original is not, or not whole, beside its reason: it was too large, or could not be read. It is still where
+    it came from, until retention ends."""
     katydid_version: str = ""
 
 
@@ -122,10 +125,19 @@ def read_health(message: Message) -> Health:
 
 def deadletter_record(topic: str, message: Message, whence: Whence) -> Record:
     """A dead letter: the original as it was, and whence it came."""
-    kept = tuple(header for header in message.headers if header[0] != DEADLETTER_HEADER)
+    kept = tuple((_writable(name), value) for name, value in message.headers if name not in _OURS)
     header = (DEADLETTER_HEADER, msgspec.json.encode(whence))
     value = None if whence.value_left_out else message.value
     return Record(topic=topic, key=message.key, value=value, headers=(*kept, header))
+
+
+_OURS = (DEADLETTER_HEADER, RETRIED_HEADER)
+"""Of an original they would be taken for those of its dead letter."""
+
+
+def _writable(name: str) -> str:
+    """A header's name as confluent-kafka can write it."""
+    return name.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
 def read_deadletter(message: Message) -> Whence | None:

@@ -7,7 +7,6 @@ again it leaves out what its store holds.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from katydid.models.library import default_library
 from katydid.models.model import Model
 from katydid.sensors.capture import Capture
 from katydid.sensors.references import References
+from katydid.sensors.scratch import scratch_folder
 from katydid.sensors.sources.protocol import Position, Taken
 from katydid.streams.chosen import chosen_bundles, open_models
 from katydid.streams.context import Situator
@@ -70,7 +70,7 @@ def replay(
         assert store is not None, "the command line asks for a sink"
         stack.callback(store.close)
         models, situator = _models(configuration, stack)
-        media = _Media(configuration, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="katydid-replay-"))))
+        media = _Media(configuration, stack.enter_context(scratch_folder("katydid-replay-")))
         pipeline = Pipeline(
             models,
             store,
