@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -92,3 +96,26 @@ def test_what_is_no_wav_goes_as_it_is(tmp_path: Path) -> None:
     flac = msgspec.structs.replace(taken(path), media_type="audio/flac")
     assert as_flac(flac, path, tmp_path / "copy.flac", SMALL) is None
     assert as_flac(msgspec.structs.replace(flac, kind=Kind.FRAME), path, tmp_path / "copy.flac", SMALL) is None
+
+
+def test_a_temporary_folder_without_room_is_told_from_a_sound_that_cannot_be_flac(tmp_path: Path) -> None:
+    """In a process of its own, whose files may not grow over 5 kB: what a full disk does, but for its number."""
+    pytest.importorskip("resource", reason="needs a limit on the size of files")
+    path = written(tmp_path, "PCM_16")
+    code = f"""
+import resource
+from pathlib import Path
+from katydid.sensors.limits import Limits
+from katydid.sensors.sources.folder import FolderSource
+from katydid.sensors.uplink.flac import as_flac
+path = Path({str(path)!r})
+limits = Limits(inline_bytes=1000)
+(taken,) = FolderSource(path.parent, limits=limits, zone="UTC").captures(lambda position: False)
+resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
+try:
+    as_flac(taken.capture, path, Path({str(tmp_path)!r}) / "copy.flac", limits)
+except OSError as error:
+    print(error.strerror)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == os.strerror(errno.EFBIG), done.stderr

@@ -7,17 +7,20 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 pytest.importorskip("confluent_kafka", reason="needs the kafka extra")
 
 from hostile_files import encoded, photo
 from katydid.sensors import envelope
 from katydid.sensors.capture import Kind
-from katydid.sensors.errors import MediaStoreError, SourceError, UplinkError
+from katydid.sensors.errors import MediaStoreError, ScratchUnusable, SourceError, UplinkError
 from katydid.streams.cli import INTERRUPTED, run_command
 from katydid.streams.cli.push import NOT_ALL_SENT, uplink_settings
 from katydid.streams.kafka.configuration import read_configuration
@@ -64,7 +67,8 @@ def test_every_option_is_on_the_page(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_every_exit_code_of_a_push_is_on_the_page() -> None:
-    for code in (0, SourceError.exit_code, MediaStoreError.exit_code, UplinkError.exit_code, NOT_ALL_SENT, INTERRUPTED):
+    errors = (SourceError, MediaStoreError, ScratchUnusable, UplinkError)
+    for code in (0, NOT_ALL_SENT, INTERRUPTED, *(error.exit_code for error in errors)):
         assert f"\n| {code} | " in PAGE
 
 
@@ -137,6 +141,20 @@ def test_something_left_out_is_exit_code_7(
     assert run_command(["push", str(card), "--to", url(cluster)]) == 7
     shown = capsys.readouterr()
     assert "long.wav was not sent: 9 MiB are over the 8 MiB" in shown.err and "1 capture left out" in shown.out
+
+
+def test_a_temporary_folder_that_takes_nothing_is_one_line_and_exit_code_6(
+    card: Path,
+    cluster: MockCluster,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    soundfile.write(card / "20240528_100000.wav", np.zeros((5_000_000, 1), np.int16), 48_000, subtype="PCM_16")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not there"))
+    assert run_command(["push", str(card), "--to", url(cluster), "--timezone", "UTC", "--as-flac"]) == 6
+    said = capsys.readouterr().err
+    assert "not there cannot be written" in said and "TMPDIR" in said and "Traceback" not in said
 
 
 def until(cluster: MockCluster, messages: int, process: subprocess.Popen[bytes]) -> None:

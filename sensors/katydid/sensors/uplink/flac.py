@@ -40,7 +40,7 @@ def as_flac(capture: Capture, wav: Path, copy: Path, limits: Limits) -> Capture 
     try:
         if not _encode(wav, copy):
             return None
-    except soundfile.LibsndfileError:
+    except (soundfile.LibsndfileError, AssertionError):
         return None
     length = copy.stat().st_size
     if length >= capture.length:
@@ -74,14 +74,28 @@ def _fits(wav: Path, limits: Limits) -> bool:
 def _encode(wav: Path, copy: Path) -> bool:
     """Write the FLAC; whether it holds the same samples."""
     with soundfile.SoundFile(wav) as source:
-        form = {"samplerate": source.samplerate, "channels": source.channels, "format": "FLAC"}
-        with soundfile.SoundFile(copy, "w", subtype=_FLAC_SUBTYPE[source.subtype], **form) as target:
-            for block in _blocks(source):
-                target.write(block)
+        try:
+            _write(source, copy)
+        except (soundfile.LibsndfileError, AssertionError):  # Fewer samples written than given is an assertion there.
+            _check_room(copy)
+            raise
         source.seek(0)
         with soundfile.SoundFile(copy) as again:
             same = again.frames == source.frames and again.samplerate == source.samplerate
             return same and all(np.array_equal(a, b) for a, b in zip(_blocks(source), _blocks(again), strict=True))
+
+
+def _write(source: soundfile.SoundFile, copy: Path) -> None:
+    form = {"samplerate": source.samplerate, "channels": source.channels, "format": "FLAC"}
+    with soundfile.SoundFile(copy, "w", subtype=_FLAC_SUBTYPE[source.subtype], **form) as target:
+        for block in _blocks(source):
+            target.write(block)
+
+
+def _check_room(copy: Path) -> None:
+    """libsndfile says "System error" for a full disk as for much else: write a piece more. Raises OSError."""
+    with copy.open("ab") as file:
+        file.write(bytes(_PIECE))
 
 
 def _blocks(sound: soundfile.SoundFile) -> Iterator[NDArray[np.int32]]:

@@ -13,7 +13,6 @@ No gate for people's privacy stands here yet: what is in the folder is sent.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,9 +21,10 @@ from pathlib import Path
 import msgspec
 
 from katydid.sensors.capture import Capture
-from katydid.sensors.errors import EnvelopeError, MediaStoreDown, SourceError
+from katydid.sensors.errors import EnvelopeError, MediaStoreDown, ScratchUnusable, SourceError
 from katydid.sensors.limits import MIB, Limits
 from katydid.sensors.media_store import MediaStore, local_path
+from katydid.sensors.scratch import no_room, scratch_folder
 from katydid.sensors.sources.protocol import Position, Source, Taken
 from katydid.sensors.uplink.flac import as_flac
 from katydid.sensors.uplink.journal import JournalUnusable, PushJournal
@@ -113,8 +113,9 @@ class Push:
     def run(self) -> PushProgress:
         """Send everything that is new; returns when all of it was acknowledged.
 
-        Raises UplinkError where the broker refuses, SourceError where the source or journal cannot be used, and
-        KeyboardInterrupt. Whatever it raises, what was acknowledged until then is noted.
+        Raises UplinkError where the broker refuses, SourceError where the source or journal cannot be used,
+        ScratchUnusable where there is no room for a FLAC, and KeyboardInterrupt. Whatever it raises, what was
+        acknowledged until then is noted.
         """
         try:
             self._cluster = self._uplink.connect(self._unreachable)
@@ -156,11 +157,19 @@ class Push:
         if capture.payload_ref is None:
             yield capture
             return
-        path = local_path(capture.payload_ref.url)
-        with tempfile.TemporaryDirectory(prefix="katydid-push-") as folder:
-            smaller = as_flac(capture, path, Path(folder) / "copy.flac", self._limits) if self._flac else None
+        if not self._flac:
+            yield self._placed(capture)
+            return
+        with scratch_folder("katydid-push-") as folder:
+            smaller = self._smaller(capture, local_path(capture.payload_ref.url), folder)
             self._flacs += smaller is not None
             yield self._placed(smaller or capture)
+
+    def _smaller(self, capture: Capture, path: Path, folder: Path) -> Capture | None:
+        try:
+            return as_flac(capture, path, folder / "copy.flac", self._limits)
+        except OSError as exc:
+            raise ScratchUnusable(no_room(exc)) from exc
 
     def _placed(self, capture: Capture) -> Capture:
         ref = capture.payload_ref
