@@ -54,6 +54,7 @@ BENCHMARKS: dict[str, list[tuple[list[str], Callable[[], str]]]] = {
     ],
     "birdnet": [(["birdnet.py", "--minutes", "5", "--rounds", "3"], needs_birdnet)],
     "store": [(["store.py", "--rows", "1000000", "--thousands", "40"], always)],
+    "follow": [(["follow.py", "--frames", "1000"], always)],
     "influx": [(["influx.py", "--outcomes", "20000"], needs_influxdb)],
     "memory": [(["memory_soak.py", "--captures", "2000"], always)],
 }

@@ -37,8 +37,13 @@ def detection_id(capture_id: str, bundle_digest: str, ordinal: int) -> str:
     return capture_id[:TIME_DIGITS] + _hash(b"katydid.detect", capture_id, bundle_digest, str(ordinal))
 
 
+def occurrence_id(first_detection_id: str) -> str:
+    """The id of the occurrence that begins with a detection: no detection is in two. Sorts by time as that does."""
+    return first_detection_id[:TIME_DIGITS] + _hash(b"katydid.occur", first_detection_id)
+
+
 def time_ms(identifier: str) -> int:
-    """The recorded time in milliseconds since 1970 that an id of either sort starts with."""
+    """The recorded time in milliseconds since 1970 that an id of any sort starts with."""
     return int(identifier[:TIME_DIGITS], 16)
 
 

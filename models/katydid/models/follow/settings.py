@@ -1,0 +1,68 @@
+"""How to follow: one frozen tree, part of every occurrence by its digest."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+
+class FrameSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which detections of neighbouring frames may be the same animal. Lengths are shares of the frame's width; a body
+    is the square root of a box's area."""
+
+    speed: float = 0.25
+    """How far an animal that moves gets, widths a second, for as long as it goes on; measured flower visitors need
+    0.15."""
+    moving_s: float = 2.0
+    """How long it goes on: after this it has settled or left, and the reach falls back to `settled_bodies`. What comes
+    to another place minutes later is another animal."""
+    floor: float = 0.02
+    """Reach at any speed: small boxes jump by some pixels."""
+    restless_bodies: float = 0.5
+    """Reach of an animal that sits, between two frames of a film, in bodies."""
+    settled_bodies: float = 1.0
+    """Reach of an animal that sits, between two frames of a time lapse: it turns and shuffles."""
+    settling_s: float = 10.0
+    """How fast the reach grows from `restless_bodies` to `settled_bodies`."""
+    size_ratio: float = 4.0
+    """Most that the area may change between two frames, in either direction: wings open."""
+    coasting_s: float = 0.5
+    """How long an animal that moves is expected to go straight on."""
+    gap_frames: int = 3
+    """So many frames may miss it. Frames at which nobody looked do not count."""
+    gap_s: float = 20.0
+    """And for so long may frames miss it, however many they are."""
+    longest_gap_s: float = 3600.0
+    """Without a frame for longer than this nobody knows who sits there."""
+    distance_weight: float = 0.35
+    overlap_weight: float = 0.25
+    size_weight: float = 0.2
+    name_weight: float = 0.2
+    most: float = 0.6
+    """Cost of a link above which it is likelier that one animal left and another came."""
+
+
+class ClipSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which events of a taxon are one bout."""
+
+    silent_s: float = 30.0
+    """A bout goes on when at most so many seconds were listened to in between without hearing it."""
+    unheard_s: float = 960.0
+    """And when recording paused for at most so long: a recorder that listens every quarter of an hour hears one bout of
+    a cricket that sings all night."""
+
+
+class FollowSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may be changed about following."""
+
+    frames: FrameSettings = FrameSettings()
+    clips: ClipSettings = ClipSettings()
+    alternatives: int = 3
+    mm_per_px: float | None = None
+    """Scale of the deployment: millimetres of a sheet that a pixel of the full frame shows. None: no lengths in mm."""
+
+    def digest(self) -> str:
+        """32 hexadecimal digits that change when any setting does."""
+        canonical = msgspec.json.encode(self, order="deterministic")
+        return hashlib.blake2b(canonical, digest_size=16).hexdigest()
