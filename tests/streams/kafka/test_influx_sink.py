@@ -14,17 +14,18 @@ pytest.importorskip("faust", reason="needs the kafka extra")
 from fake_influx import FakeInflux, Fault, running_fake
 from influx_servers import url_of
 from kafka_workers import StartWorker, Worker, clip, message, settings
-from katydid.models.outcome import Status
+from katydid.models.outcome import Outcome, Status
 from katydid.sensors.capture import MediaRef
 from katydid.sensors.envelope import Envelope, pack
 from katydid.sensors.media_store import object_url, open_media_store
 from katydid.streams.cli import run_command
 from katydid.streams.kafka.consuming import record_of
-from katydid.streams.kafka.records import outcome_record, read_deadletter
+from katydid.streams.kafka.records import outcome_record, read_deadletter, read_outcome
 from katydid.streams.sink import Arrival
 from katydid.streams.store import OutcomeFilter
 from katydid.streams.store.influx import open_influx
 from mock_broker import MockBroker, until
+from worker_pages import metric
 
 WRITE = "/api/v2/write"
 
@@ -147,3 +148,33 @@ def test_one_that_is_kept_from_the_topic_of_outcomes_ends_so_too(
         keeper.stop(signal.SIGKILL)
     assert "not stopped after" not in keeper.words
     assert "stopped while InfluxDB gave no good answer" in keeper.words
+
+
+def test_what_a_kept_store_refuses_for_ever_is_a_dead_letter_with_its_outcome_and_is_counted(
+    broker: MockBroker, bundle_path: Path, fake: FakeInflux, make: Callable[..., Arrival], tmp_path: Path
+) -> None:
+    good = [make(number).outcome for number in range(3)]
+    endless = msgspec.structs.replace(make(3).outcome, captured_at=2**63)  # Fits in JSON, and in no line.
+    for outcome in (good[0], endless, *good[1:]):
+        write(broker, outcome)
+    path, url = tmp_path / "katydid.toml", url_of(fake, fake.new_bucket())
+    path.write_text(settings(broker, bundle_path), encoding="utf-8")
+    keeper = Worker(path, tmp_path / "keeper.log", "--sink", url)
+    try:
+        until(lambda: broker.settled("katydid.outcomes", "katydid.store"), "every offset committed")
+        assert metric(keeper, "katydid_unstored_total") == metric(keeper, "katydid_dead_letters_total") == 1
+        assert keeper.stop() == 0
+    finally:
+        keeper.stop(signal.SIGKILL)
+    assert set(statuses(fake, url)) == {outcome.capture_id for outcome in good}
+    (letter,) = (record_of(each) for each in broker.read("katydid.deadletters", 1))
+    whence = read_deadletter(letter)
+    assert whence is not None and "does not fit" in whence.message
+    assert (whence.reason, whence.topic, whence.capture_id) == ("unstored", "katydid.outcomes", endless.capture_id)
+    assert read_outcome(letter) == endless
+
+
+def write(broker: MockBroker, outcome: Outcome) -> None:
+    record = outcome_record("katydid.outcomes", outcome)
+    envelope = Envelope(key=record.key or b"", value=record.value or b"", headers=record.headers)
+    broker.write("katydid.outcomes", [envelope], partition=0)

@@ -24,7 +24,7 @@ from katydid.streams.kafka.errors import BrokerAway, BrokerError
 from katydid.streams.kafka.intake import SOURCE, whence
 from katydid.streams.kafka.liveness import Pulse, Verdict, judge
 from katydid.streams.kafka.metrics import Metrics
-from katydid.streams.kafka.records import read_outcome
+from katydid.streams.kafka.records import Message, read_outcome
 from katydid.streams.sink import Arrival, Sink
 from katydid.streams.store import DuckDBStore
 
@@ -47,6 +47,8 @@ class Keeper:
         self._metrics = metrics
         self.group = f"{configuration.kafka.group}.store"
         self._pulse = Pulse(started=time.monotonic())
+        self._batch: Mapping[tuple[str, int], Message] = {}
+        """What is being written now, by partition and offset."""
         self.stop = threading.Event()
 
     def run(self) -> None:
@@ -158,6 +160,7 @@ class Keeper:
             return
         pairs = [(found, self._arrival(found)) for found in messages]
         arrivals = [arrival for _, arrival in pairs if arrival is not None]
+        self._batch = {(str(found.partition() or 0), found.offset() or 0): record_of(found) for found in messages}
         self._pulse.writing = began = time.monotonic()
         self._store.write(arrivals)
         self._keep_ends(pairs)
@@ -170,6 +173,16 @@ class Keeper:
         consumer.commit(
             offsets=[TopicPartition(self._topic, number, end) for number, end in ends.items()], asynchronous=True
         )
+
+    def poisoned(self, arrival: Arrival, words: str) -> None:
+        """From within `write`: an outcome that the store refuses for ever. A dead letter before anything behind it is
+        committed, with the outcome itself; its topic has it too, and no other reader is disturbed."""
+        _log.error("the store refuses the outcome of capture %s for ever: %s", arrival.outcome.capture_id, words)
+        message = self._batch[arrival.position.partition, arrival.position.offset]
+        record = whence(message, "unstored", words, capture_id=arrival.outcome.capture_id)
+        self._deadletters.bury(message, record)
+        self._metrics.unstored.inc()
+        self._metrics.dead_letters.labels(record.reason).inc()
 
     def _keep_ends(self, pairs: Sequence[tuple[Found, Arrival | None]]) -> None:
         """Outcomes carry their position into the store. A dead letter has none, and one behind the last outcome of its

@@ -19,7 +19,7 @@ from katydid.streams.kafka.metrics import Metrics
 from katydid.streams.kafka.producing import DurableProducer
 from katydid.streams.kafka.status import StatusServer
 from katydid.streams.kafka.stores import GIVE_UP, give_up_after, open_sink, what_ended
-from katydid.streams.sink import Arrival, Sink
+from katydid.streams.sink import Sink
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 def run_keeper(configuration: Configuration) -> None:
     """Keep the store of `sink.url` until told to stop. Raises ConfigurationError, StoreError, BrokerError."""
     with ExitStack() as stack:
-        store = open_sink(configuration, _poisoned)
+        store = open_sink(configuration, lambda arrival, words: keeper.poisoned(arrival, words))
         assert store is not None, "the command line asks for a sink"
         stack.callback(store.close)
         producer = DurableProducer(configuration)
@@ -48,11 +48,6 @@ def run_keeper(configuration: Configuration) -> None:
             except (StoreUnreachable, BrokerAway) as error:
                 raise what_ended(error, stopping=keeper.stop.is_set()) from error
     _log.info("stopped")
-
-
-def _poisoned(arrival: Arrival, words: str) -> None:
-    """It stays in its topic; another try will not change it."""
-    _log.error("the store refuses the outcome of capture %s for ever: %s", arrival.outcome.capture_id, words)
 
 
 @contextmanager
