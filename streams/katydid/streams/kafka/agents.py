@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -26,6 +28,7 @@ from katydid.sensors.errors import MediaStoreDown
 from katydid.sensors.references import References
 from katydid.sensors.sources.protocol import Taken
 from katydid.streams.errors import Unkeepable
+from katydid.streams.kafka.ahead import Ahead
 from katydid.streams.kafka.app import SETTLED
 from katydid.streams.kafka.deadletters import DeadLetters
 from katydid.streams.kafka.deliveries import Deliveries, Delivery, Lane
@@ -39,6 +42,7 @@ THREAD_BYTES = 1 << 20
 """Values above this are hashed in a thread, so that heartbeats are served meanwhile."""
 STORE_PAUSE_S = (0.5, 15.0)
 """First and longest pause while a media store does not answer, seconds."""
+_LOOK_S = 0.25
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +74,11 @@ class Intake:
         deadletters: DeadLetters,
         references: References,
         metrics: Metrics,
+        *,
+        failed: Callable[[BaseException], None],
+        media_at_once: int = 4,
     ) -> None:
+        """`failed` is told what stops the process, where no agent can raise it."""
         self._pipeline = pipeline
         self._deadletters = deadletters
         self._references = references
@@ -81,6 +89,14 @@ class Intake:
         self.keep_health: Callable[[Health], None] | None = None
         """Durable when it returns; raises Unkeepable. None: readings are counted only."""
         self.stopping = False
+        self.given_up = threading.Event()
+        """Set when a stop has waited long enough for media stores."""
+        self._ahead = Ahead(media_at_once, failed)
+        self._fetchers = ThreadPoolExecutor(media_at_once, "katydid-media")  # asyncio's own are few, and for short work
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._fetchers.shutdown(wait=False, cancel_futures=True)
 
     # ------------------------------------------------------------------ on the event loop
 
@@ -121,15 +137,20 @@ class Intake:
     async def _take(self, delivery: Delivery, message: Message) -> None:
         large = len(message.value or b"") > THREAD_BYTES
         capture = await asyncio.to_thread(capture_of, message) if large else capture_of(message)
+        put = partial(self._put, delivery, message)
         if capture.payload_ref is not None:
-            capture = await self._local(capture)
+            await self._ahead.take(delivery.lane, partial(self._local, capture), put)
+            return
+        await self._ahead.turn(delivery.lane)
+        await put(capture)
+
+    async def _put(self, delivery: Delivery, message: Message, capture: Capture) -> None:
         taken = taken_from(message, capture)
         self._open[delivery.lane, delivery.offset] = Open(
             delivery,
             msgspec.structs.replace(message, value=None),
             msgspec.structs.replace(capture, payload=None),
         )
-        del message
         began = time.monotonic()
         await self._pipeline().put(taken, lane=Urgency.LIVE)
         self._metrics.observe_stage("room", time.monotonic() - began)
@@ -141,13 +162,22 @@ class Intake:
         began = time.monotonic()
         while True:
             try:
-                found = await asyncio.to_thread(self._references.local, capture)
+                found = await asyncio.get_running_loop().run_in_executor(
+                    self._fetchers, self._references.local, capture
+                )
                 self._metrics.observe_stage("media", time.monotonic() - began)
                 return found
             except MediaStoreDown as down:
+                if self.given_up.is_set():
+                    raise MediaStoreDown(f"told to stop while a media store is away: {down}") from down
                 _log.warning("%s; trying again in %.1f s", down, pause)
-                await asyncio.sleep(pause * random.uniform(0.8, 1.2))
+                await self._rest(pause * random.uniform(0.8, 1.2))
                 pause = min(2 * pause, longest)
+
+    async def _rest(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self.given_up.is_set():
+            await asyncio.sleep(min(left, _LOOK_S))
 
     def settle(self, arrivals: Sequence[Arrival]) -> None:
         """These outcomes are durable: acknowledge their messages."""

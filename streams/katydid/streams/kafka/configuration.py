@@ -116,6 +116,8 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """How often an object that is not there is asked for before its capture becomes a dead letter."""
     wait_s: Seconds = 1.0
     """First pause between two tries; it doubles."""
+    at_once: Count = 4
+    """How many are fetched at the same time by one worker."""
 
 
 class PipelineBounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

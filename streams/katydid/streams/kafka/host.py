@@ -72,8 +72,22 @@ class Host:
         stack.callback(producer.close)
         topics = configuration.topics
         media = configuration.media
-        references = References(media.stores, scratch=scratch / "media", tries=media.tries, wait_s=media.wait_s)
-        self.intake = Intake(lambda: self.pipeline, DeadLetters(producer, topics.deadletters), references, self.metrics)
+        references = References(
+            media.stores,
+            scratch=scratch / "media",
+            tries=media.tries,
+            wait_s=media.wait_s,
+            pause=lambda seconds: self.intake.given_up.wait(seconds),
+        )
+        self.intake = Intake(
+            lambda: self.pipeline,
+            DeadLetters(producer, topics.deadletters),
+            references,
+            self.metrics,
+            failed=self._fail,
+            media_at_once=media.at_once,
+        )
+        stack.callback(self.intake.close)
         self._store = open_sink(configuration, self.intake.poison)
         self.intake.keep_health = health_keeper(self._store)
         observe = self.metrics.observe_stage
@@ -171,6 +185,7 @@ class Host:
         self.pipeline.hurry()
         self._producer.hurry(GIVE_UP * within_s)
         self._watch.told_to_stop(GIVE_UP * within_s)
+        asyncio.get_running_loop().call_later(GIVE_UP * within_s, self.intake.given_up.set)
         self._stack.callback(give_up_after(self._store, within_s))
 
     def _revoke(self) -> None:

@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 from urllib.parse import unquote, urlsplit
 
 from katydid.sensors.capture import Health
+from katydid.sensors.errors import MediaStoreDown
 from katydid.streams.errors import StoreUnreachable
 from katydid.streams.kafka.configuration import Configuration
 from katydid.streams.kafka.errors import BrokerAway, ConfigurationError, StoreAway
@@ -90,8 +91,8 @@ def what_ended(error: BaseException, *, stopping: bool) -> BaseException:
     """The error that ends the process: a store or broker that is away is no fault of a worker that was told to stop."""
     if stopping and isinstance(error, StoreUnreachable):
         return StoreAway(f"{error}. {_NOTHING_LOST}")
-    if stopping and isinstance(error, BrokerAway):
-        return BrokerAway(f"{error}. {_NOTHING_LOST}")
+    if stopping and isinstance(error, BrokerAway | MediaStoreDown):
+        return type(error)(f"{error}. {_NOTHING_LOST}")
     return error
 
 
