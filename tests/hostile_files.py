@@ -53,12 +53,13 @@ def write_hostile_files(folder: Path) -> list[HostileFile]:
             path.write_bytes(content)
         except (OSError, ValueError, UnicodeEncodeError):  # Not every file system takes every name.
             continue
-        written.append(HostileFile(_as_captured(name), expectation, reason))
+        written.append(HostileFile(as_captured(name), expectation, reason))
     written.extend(_special(folder))
     return written
 
 
-def _as_captured(name: str) -> str:
+def as_captured(name: str) -> str:
+    """A file's name as captures say it: what is no UTF-8 as escapes."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
