@@ -55,8 +55,6 @@ class Timed(msgspec.Struct, frozen=True):
 def frames(folder: Path) -> tuple[Path, Path, list[str]]:
     """2 MP JPEG frames (1920 × 1080) of a lit sheet, each twice (told apart by a comment), and the bundle of a B0-sized
     graph."""
-    from katydid.models.bundle import write_bundle
-    from katydid.models.manifest import ImageInput
     from katydid.sensors.sources.simulated import Night, Station
 
     media = folder / "frames"
@@ -66,12 +64,18 @@ def frames(folder: Path) -> tuple[Path, Path, list[str]]:
     for number, file in zip(range(0, FRAMES, 2), made, strict=False):
         (media / f"IMG_{number:05d}.jpg").write_bytes(file.data)
         (media / f"IMG_{number + 1:05d}.jpg").write_bytes(commented(file.data))
+    bundle = frame_bundle(folder / "models" / "b0")
+    return media, bundle, [str(bundle / "graph.onnx"), str(media), str(CORES)]
+
+
+def frame_bundle(folder: Path) -> Path:
+    """The bundle of a B0-sized graph that looks at frames, in `folder`."""
+    from katydid.models.bundle import write_bundle
+    from katydid.models.manifest import ImageInput
+
     image = ImageInput(height=224, width=224)
-    graph = graphs.b0_like()
-    bundle = write_bundle(
-        folder / "models" / "b0", manifest("image_classifier", "pixels", image=image), contents(graph)
-    )
-    return media, bundle.path, [str(bundle.path / "graph.onnx"), str(media), str(CORES)]
+    files = contents(graphs.b0_like())
+    return write_bundle(folder, manifest("image_classifier", "pixels", image=image), files).path
 
 
 def commented(jpeg: bytes) -> bytes:
@@ -81,27 +85,37 @@ def commented(jpeg: bytes) -> bytes:
 
 def clips(folder: Path) -> tuple[Path, Path, list[str]]:
     """3 s FLAC clips at 48 kHz, 2048/512/128 log-mel, and the bundle of a B0-sized graph."""
+    media = folder / "clips"
+    media.mkdir()
+    rng = np.random.default_rng(1)
+    for number in range(CLIPS):
+        write_clip(media / f"clip_{number:05d}.flac", rng)
+    bundle = clip_bundle(folder / "models" / "b0")
+    graph, npz = bundle / "graph.onnx", bundle / "arrays.npz"
+    return media, bundle, [str(graph), str(media), str(CORES), str(npz)]
+
+
+def write_clip(path: Path, rng: np.random.Generator) -> None:
+    """3 s of noise at 48 kHz, as wind and a microphone make it."""
+    samples = np.cumsum(rng.normal(0, 0.01, 144_000)) * 0.01 + rng.normal(0, 0.01, 144_000)
+    soundfile.write(path, np.clip(samples, -1, 1), 48_000)
+
+
+def clip_bundle(folder: Path) -> Path:
+    """The bundle of a B0-sized graph that listens to clips through 2048/512/128 log-mel, in `folder`."""
     import io
 
     from katydid.models.bundle import write_bundle
     from katydid.models.manifest import LogMelFrontEnd, SoundInput
     from katydid.models.sound.filters import hann_window, mel_filters
 
-    media = folder / "clips"
-    media.mkdir()
-    rng = np.random.default_rng(1)
-    for number in range(CLIPS):
-        samples = np.cumsum(rng.normal(0, 0.01, 144_000)) * 0.01 + rng.normal(0, 0.01, 144_000)
-        soundfile.write(media / f"clip_{number:05d}.flac", np.clip(samples, -1, 1), 48_000)
     arrays = io.BytesIO()
     np.savez(arrays, window=hann_window(2048), filters=mel_filters(48_000, 2048, 128))
     sound = SoundInput(
         sample_rate=48_000, samples=144_000, hop_s=3.0, front_end=LogMelFrontEnd(n_fft=2048, hop=512, floor=1e-10)
     )
     files = {**contents(graphs.b0_like(sound_bands=128)), "arrays.npz": arrays.getvalue()}
-    bundle = write_bundle(folder / "models" / "b0", manifest("sound_classifier", "spectrogram", sound=sound), files)
-    graph, npz = bundle.path / "graph.onnx", bundle.path / "arrays.npz"
-    return media, bundle.path, [str(graph), str(media), str(CORES), str(npz)]
+    return write_bundle(folder, manifest("sound_classifier", "spectrogram", sound=sound), files).path
 
 
 def birdnet(folder: Path) -> tuple[Path, Path, list[str]]:

@@ -22,6 +22,10 @@ from pathlib import Path
 import psutil
 from platformdirs import user_cache_dir
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "deploy"))
+from servers.build import find_influxd, find_kafka
+from servers.errors import ServerMissing
+
 HERE = Path(__file__).parent
 SOUNDSCAPE = HERE.parents[1] / "shared/data/soundscapes/birdnet_soundscape/soundscape.flac"
 HELP_LIMIT_S = 0.3
@@ -42,6 +46,18 @@ def needs_influxdb() -> str:
     return "" if built else "InfluxDB is not built: `make servers`"
 
 
+def needs_servers() -> str:
+    """Why nothing can be measured with a worker between Kafka and InfluxDB; "" where it can."""
+    if importlib.util.find_spec("faust") is None or importlib.util.find_spec("influxdb_client") is None:
+        return "the kafka extra is not installed"
+    try:
+        find_kafka()
+        find_influxd()
+    except ServerMissing as reason:
+        return str(reason)
+    return ""
+
+
 def always() -> str:
     return ""
 
@@ -56,6 +72,7 @@ BENCHMARKS: dict[str, list[tuple[list[str], Callable[[], str]]]] = {
     "store": [(["store.py", "--rows", "1000000", "--thousands", "40"], always)],
     "follow": [(["follow.py", "--frames", "1000"], always)],
     "influx": [(["influx.py", "--outcomes", "20000"], needs_influxdb)],
+    "worker": [(["worker.py", "--short"], needs_servers)],
     "memory": [(["memory_soak.py", "--captures", "2000"], always)],
 }
 
