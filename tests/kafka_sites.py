@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka import Message as Delivered
 
 from kafka_workers import Worker
@@ -22,6 +22,12 @@ from katydid.streams.kafka.records import Message
 from mock_broker import DEADLINE_S
 
 NAMES = ("frames", "clips", "health", "outcomes", "deadletters")
+COORDINATING = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)
+"""What a broker answers to the first group that it hears of."""
 Place = tuple[str, int, int]
 """Topic, partition, offset."""
 
@@ -105,13 +111,17 @@ class Site:
         return letters(self.configuration)
 
     def left(self, name: str, group: str = "") -> int:
-        """Messages of a topic that the group has not committed."""
+        """Messages of a topic that the group has not committed; endless while the broker does not know of the group."""
         settings = {"bootstrap.servers": self.bootstrap, "group.id": group or self.name, "enable.auto.commit": False}
         consumer = Consumer(settings)
         try:
             asked = [TopicPartition(self.topic(name), number) for number in range(3)]
             found = consumer.committed(asked, timeout=DEADLINE_S)
             ends = [consumer.get_watermark_offsets(each, timeout=DEADLINE_S)[1] for each in asked]
+        except KafkaException as error:
+            if error.args[0].code() not in COORDINATING:
+                raise
+            return sys.maxsize
         finally:
             consumer.close()
         return sum(end - max(0, each.offset) for end, each in zip(ends, found, strict=True))
@@ -124,8 +134,3 @@ class Site:
 def kept_by_the_keeper(site: Site) -> bool:
     """Whether a keeper has everything that is in the topic of outcomes."""
     return site.left("outcomes", f"{site.name}.store") == 0
-
-
-def replaced(configuration: Configuration, **kafka: object) -> Configuration:
-    """The same with other settings of [kafka]."""
-    return msgspec.structs.replace(configuration, kafka=msgspec.structs.replace(configuration.kafka, **kafka))
