@@ -112,8 +112,10 @@ def test_a_store_of_version_1_opens_with_all_it_held(golden: Path) -> None:
 
 
 def test_the_tables_of_version_1_are_the_ones_that_are_made_today(golden: Path, tmp_path: Path) -> None:
-    """While version 1 is the newest: a change of a table without a migration fails here."""
-    assert len(MIGRATIONS) == 1
+    """Of all versions together: a change of a table of version 1 without a migration fails here."""
+    assert len(MIGRATIONS) == 2
+    with open_store(golden):
+        pass
     described = "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() ORDER BY ALL"
     with open_store(tmp_path / "new.duckdb"):
         pass
@@ -143,19 +145,27 @@ def test_a_migration_that_fails_leaves_the_older_version_whole(golden: Path) -> 
     with duckdb.connect(str(golden)) as connection:
         with pytest.raises(duckdb.Error):
             migrate(connection, migrations=(*MIGRATIONS, broken))
-        assert schema_version(connection) == 1
+        assert schema_version(connection) == 2
         columns = connection.execute("SELECT column_name FROM duckdb_columns() WHERE table_name = 'outcome'").fetchall()
         assert ("colour",) not in columns
 
 
 def test_each_step_runs_once_and_in_order(golden: Path) -> None:
     ran: list[int] = []
-    steps = (*MIGRATIONS, lambda _: ran.append(2), lambda _: ran.append(3))
+    steps = (MIGRATIONS[0], lambda _: ran.append(2), lambda _: ran.append(3))
     with duckdb.connect(str(golden)) as connection:
         assert migrate(connection, migrations=steps) == 2
         assert migrate(connection, migrations=steps) == 0
         assert schema_version(connection) == 3
     assert ran == [2, 3]
+
+
+def test_what_a_store_of_version_1_holds_is_followed_once_it_is_opened(golden: Path) -> None:
+    with open_store(golden) as store:
+        assert store.unfollowed() == 1
+        store.follow()
+        (one,) = store.occurrences(OutcomeFilter()).to_pylist()
+        assert (one["taxon"], one["session"], one["detections"]) == ("Parus major", "2025-06-14", 1)
 
 
 def test_an_older_store_is_not_changed_by_one_who_only_reads(golden: Path) -> None:
@@ -176,5 +186,7 @@ def test_a_database_of_something_else_is_no_store(tmp_path: Path) -> None:
 
 
 def test_a_reader_gets_what_is_there(golden: Path) -> None:
+    with open_store(golden):
+        pass
     with open_store(golden, read_only=True) as store:
         assert store.detections(OutcomeFilter())["taxon"].to_pylist() == ["Parus major"]

@@ -101,6 +101,38 @@ ACTIVITY = pa.schema(
         ("effort_frames", pa.int64()),
         ("captures", pa.int64()),
         ("refused", pa.int64()),
+        ("occurrences", pa.int64()),  # first seen in the bin; null where the store follows nothing
+    ]
+)
+
+OCCURRENCE = pa.schema(
+    [
+        ("occurrence_id", pa.string()),
+        ("sensor_id", pa.string()),
+        ("kind", pa.string()),
+        ("session", pa.string()),  # local date on whose noon it began
+        ("first_seen", UTC_NS),
+        ("last_seen", UTC_NS),
+        ("active_s", pa.float64()),
+        ("captures", pa.int32()),
+        ("detections", pa.int32()),
+        ("best_detection_id", pa.string()),
+        ("taxon_id", pa.string()),
+        ("taxon", pa.string()),
+        ("common_name", pa.string()),
+        ("rank", pa.string()),
+        ("score", pa.float64()),
+        ("probability", pa.float64()),
+        ("decision", pa.string()),
+        ("accepted", pa.int32()),
+        ("individual_count", pa.int32()),
+        ("length_px", pa.float64()),
+        ("body_length_mm", pa.float64()),
+        ("models", pa.string()),  # comma-separated
+        ("lineage", pa.string()),  # JSON list of RankProbability
+        ("alternatives", pa.string()),  # JSON list of Alternative
+        ("settings_digest", pa.string()),
+        ("detection_ids", pa.list_(pa.string())),
     ]
 )
 

@@ -24,14 +24,16 @@ from typing import Self
 import duckdb
 import pyarrow as pa
 
+from katydid.models.follow import DEFAULTS, FollowSettings, follow_looks
 from katydid.models.outcome import Outcome, Status
 from katydid.streams.errors import StoreReadOnly
 from katydid.streams.sink import Arrival, one_each
-from katydid.streams.store import reads, rollup, rows
+from katydid.streams.store import occurrences, reads, rollup, rows
 from katydid.streams.store.appending import Appender, known_between
 from katydid.streams.store.checkpointing import Checkpointer
-from katydid.streams.store.columns import ACTIVITY, DETECTION, OUTCOME, SENSOR
-from katydid.streams.store.hashing import content_hash
+from katydid.streams.store.columns import ACTIVITY, DETECTION, OCCURRENCE, OUTCOME, SENSOR
+from katydid.streams.store.following import Follower, Marks, Session, sessions_of
+from katydid.streams.store.hashing import content_hash, occurrence_hash
 from katydid.streams.store.migrations import migrate
 from katydid.streams.store.opening import MERGES, connect, let_go, read_layout, translated
 from katydid.streams.store.protocol import By, OutcomeFilter, Window
@@ -44,30 +46,42 @@ _COMPACT_SHARE = 20
 """Compact when at least a twentieth as many rows were written as there would be to read."""
 
 
-def open_store(path: Path | None, *, read_only: bool = False) -> DuckDBStore:
+def open_store(path: Path | None, *, read_only: bool = False, follow: FollowSettings = DEFAULTS) -> DuckDBStore:
     """Open the store at `path`, making or migrating it where needed; None: in memory, gone when closed.
 
-    Raises StoreBusy, StoreUnusable, StoreReadOnly, StoreFull.
+    `follow`: how animals and bouts are followed. Where the store's were followed otherwise, all are marked to be
+    followed again. Raises StoreBusy, StoreUnusable, StoreReadOnly, StoreFull.
     """
     connection = connect(path, read_only=read_only)
     try:
         with translated(path):
             migrate(connection, read_only=read_only)
             appender = None if read_only else Appender(connection)
+            marks = None if read_only else Marks(connection, follow)
             if path is not None and not read_only:
                 read_layout(connection)
     except BaseException:
         connection.close()
         raise
-    return DuckDBStore(connection, path, appender)
+    return DuckDBStore(connection, path, appender, marks, follow)
 
 
 class DuckDBStore:
     """A `Store` in one DuckDB database. Make it with `open_store`."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path | None, appender: Appender | None) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        path: Path | None,
+        appender: Appender | None,
+        marks: Marks | None,
+        follow: FollowSettings,
+    ) -> None:
         self._connection = connection
         self._appender = appender
+        self._marks = marks
+        self._follow_settings = follow
+        self._follower: Follower | None = None
         self._path = path
         self._writing = threading.Lock()
         self._reading = threading.Lock()
@@ -97,6 +111,8 @@ class DuckDBStore:
         if self._closed:
             return
         self._closed = True
+        if self._follower is not None:
+            self._follower.close()
         self._checkpointer.close()
         try:
             if self._path is not None and self._worth_compacting():
@@ -111,19 +127,28 @@ class DuckDBStore:
         """Durable when it returns, all or nothing, and the same store however often it is called."""
         if not arrivals:
             return
-        if self._appender is None:
+        if self._appender is None or self._marks is None:
             raise StoreReadOnly(f"{self._path} was opened for reading only")
+        if self._follower is not None:
+            self._follower.check()
         outcomes = {capture_id: arrival.outcome for capture_id, arrival in one_each(arrivals).items()}
-        made: Mapping[str, pa.Table] | None = None
+        fresh, made = list(outcomes.values()), None
         if self._top is not None and min(outcomes) > self._top:
-            made = rows.batch_tables(list(outcomes.values()), arrivals)  # Meanwhile a checkpoint may be made.
+            made = rows.batch_tables(fresh, arrivals)  # Meanwhile a checkpoint may be made.
         self._checkpointer.writing()
-        with self._transaction():
-            if made is None:
-                made = rows.batch_tables(self._unknown(self._appender, outcomes), arrivals)
-            self._raise_top(self._appender, max(outcomes))
-            for name, table in made.items():
-                self._appender.append(name, table)
+        marked: list[Session] = []
+        try:
+            with self._transaction() as connection:
+                if made is None:
+                    fresh = self._unknown(self._appender, outcomes)
+                    made = rows.batch_tables(fresh, arrivals)
+                self._raise_top(self._appender, max(outcomes))
+                for name, table in made.items():
+                    self._appender.append(name, table)
+                marked = self._marks.add(connection, sessions_of(fresh))
+        except BaseException:
+            self._marks.undo(marked)
+            raise
         self._appended += len(arrivals)
         if self._path is not None:
             self._checkpointer.wrote(sum(table.nbytes for table in made.values()))
@@ -144,6 +169,43 @@ class DuckDBStore:
         elif self._seek_top:
             self._seek_top = False
             self._top = None if appender.holds_above(capture_id) else capture_id
+
+    def follow(self) -> int:
+        """Follow every session that was added to since it was followed; returns how many. Other threads may write
+        meanwhile."""
+        if self._marks is None:
+            raise StoreReadOnly(f"{self._path} was opened for reading only")
+        sessions = self._marks.waiting()
+        for session in sessions:
+            self._follow(session)
+        return len(sessions)
+
+    def keep_following(self) -> None:
+        """Have a thread follow in pauses from now on, for a host that never ends; see `following`."""
+        if self._marks is None:
+            raise StoreReadOnly(f"{self._path} was opened for reading only")
+        if self._follower is None:
+            self._follower = Follower(self._marks, self._follow)
+
+    def unfollowed(self) -> int:
+        """How many sessions were added to since they were followed."""
+        with self._cursor() as cursor:
+            row = cursor.execute("SELECT count(*) FROM (SELECT DISTINCT * FROM unfollowed)").fetchone()
+        return int(row[0]) if row else 0
+
+    def _follow(self, session: Session) -> None:
+        """Follow one session. What it holds is read and followed beside whoever writes; only the exchange waits."""
+        assert self._marks is not None
+        additions = self._marks.additions(session)
+        with self._cursor() as cursor:
+            found = follow_looks(occurrences.session_looks(cursor, *session), self._follow_settings)
+        try:
+            with self._transaction() as connection:
+                occurrences.replace(connection, *session, found)
+                self._marks.followed(connection, session, additions)
+        except BaseException:
+            self._marks.again(session)
+            raise
 
     def set_meta(self, key: str, value: str) -> None:
         """Keep one word about the store itself, for example the sensor id that a folder was given."""
@@ -213,6 +275,10 @@ class DuckDBStore:
     def detections(self, filter: OutcomeFilter) -> pa.Table:
         """DETECTION rows by captured_at, capture_id and ordinal."""
         return self._read(reads.detections_query(filter), DETECTION)
+
+    def occurrences(self, filter: OutcomeFilter) -> pa.Table:
+        """OCCURRENCE rows first seen in the window, by first_seen and occurrence_id, as far as they were followed."""
+        return self._read(reads.occurrences_query(filter), OCCURRENCE)
 
     def latest(self, n: int) -> pa.Table:
         """DETECTION: the n newest, newest first."""
@@ -284,6 +350,11 @@ class DuckDBStore:
         """64 hexadecimal digits over every value of every outcome and detection; times of writing take no part."""
         with self._cursor() as cursor:
             return content_hash(cursor)
+
+    def occurrence_hash(self) -> str:
+        """The same over every value of every occurrence."""
+        with self._cursor() as cursor:
+            return occurrence_hash(cursor)
 
     def _read(self, query: reads.Query, schema: pa.Schema) -> pa.Table:
         text, parameters = query

@@ -29,3 +29,17 @@ def content_hash(connection: duckdb.DuckDBPyConnection) -> str:
                 digest.update(encode(row))
         digest.update(b"/")
     return digest.hexdigest()
+
+
+def occurrence_hash(connection: duckdb.DuckDBPyConnection) -> str:
+    """64 hexadecimal digits over every value of every occurrence, sorted by their ids."""
+    digest = hashlib.blake2b(digest_size=32)
+    encode = msgspec.msgpack.Encoder().encode
+    connection.execute(
+        "SELECT * REPLACE (epoch_ns(first_seen) AS first_seen, epoch_ns(last_seen) AS last_seen) FROM occurrence "
+        "ORDER BY occurrence_id"
+    )
+    while rows := connection.fetchmany(_ROWS_AT_ONCE):
+        for row in rows:
+            digest.update(encode(row))
+    return digest.hexdigest()

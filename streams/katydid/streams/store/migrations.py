@@ -21,7 +21,12 @@ def _version_1(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_TABLES_1)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_version_1,)
+def _version_2(connection: duckdb.DuckDBPyConnection) -> None:
+    """Occurrences. `following.Marks` sees that what an older store holds was never followed, and marks it."""
+    connection.execute(_TABLES_2)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_version_1, _version_2)
 
 
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int:
@@ -130,4 +135,18 @@ CREATE TABLE review (
     detection_id VARCHAR NOT NULL, reviewed_at TIMESTAMP_NS NOT NULL, reviewer VARCHAR NOT NULL,
     verdict VARCHAR NOT NULL, taxon_id VARCHAR, taxon VARCHAR, comment VARCHAR NOT NULL
 );
+"""
+
+_TABLES_2 = """
+CREATE TABLE occurrence (
+    occurrence_id VARCHAR NOT NULL, sensor_id VARCHAR NOT NULL, kind VARCHAR NOT NULL, session VARCHAR NOT NULL,
+    first_seen TIMESTAMP_NS NOT NULL, last_seen TIMESTAMP_NS NOT NULL, active_s DOUBLE NOT NULL,
+    captures INTEGER NOT NULL, detections INTEGER NOT NULL, best_detection_id VARCHAR NOT NULL,
+    taxon_id VARCHAR, taxon VARCHAR, common_name VARCHAR, rank VARCHAR,
+    score DOUBLE NOT NULL, probability DOUBLE, decision VARCHAR NOT NULL, accepted INTEGER NOT NULL,
+    individual_count INTEGER NOT NULL, length_px DOUBLE, body_length_mm DOUBLE, models VARCHAR NOT NULL,
+    lineage VARCHAR NOT NULL, alternatives VARCHAR NOT NULL, settings_digest VARCHAR NOT NULL,
+    detection_ids VARCHAR[] NOT NULL
+);
+CREATE TABLE unfollowed (sensor_id VARCHAR NOT NULL, session VARCHAR NOT NULL);
 """

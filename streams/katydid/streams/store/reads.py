@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from katydid.streams.store.columns import DETECTION, OUTCOME
+from katydid.streams.store.columns import DETECTION, OCCURRENCE, OUTCOME
 from katydid.streams.store.protocol import By, OutcomeFilter, Window
 
 Query = tuple[str, dict[str, object]]
@@ -40,15 +40,24 @@ def detections_query(chosen: OutcomeFilter) -> Query:
     return query + _limit(chosen), parameters
 
 
+def occurrences_query(chosen: OutcomeFilter) -> Query:
+    """OCCURRENCE rows first seen in the window, by first_seen and id; statuses do not matter."""
+    parameters: dict[str, object] = {}
+    where = _placed(chosen, "p", "first_seen", parameters) + _detection_conditions(chosen, "p", parameters)
+    query = f"SELECT {_names(OCCURRENCE, 'p')} FROM occurrence p{_where(where)} ORDER BY p.first_seen, p.occurrence_id"
+    return query + _limit(chosen), parameters
+
+
 def latest_query(n: int) -> Query:
     """The n newest DETECTION rows, newest first."""
     order = "d.captured_at DESC, d.capture_id DESC, d.ordinal"
     return f"SELECT {_names(DETECTION, 'd')} FROM detection d ORDER BY {order} LIMIT $n", {"n": n}
 
 
-def activity_query(window: Window, by: By, taxa: Sequence[str]) -> Query:
+def activity_query(window: Window, by: By, taxa: Sequence[str], *, followed: bool = True) -> Query:
     """ACTIVITY rows from the roll-up. An hour counts when it overlaps the window; days and weeks are UTC's, weeks
-    start on Monday."""
+    start on Monday. An occurrence counts once, in the hour in which it was first seen; without `followed` nothing is
+    known of them."""
     parameters: dict[str, object] = {}
     hours = _hour_conditions(window, parameters)
     named = ""
@@ -67,15 +76,42 @@ def activity_query(window: Window, by: By, taxa: Sequence[str]) -> Query:
                sum(accepted)::BIGINT AS accepted, sum(sum_confidence) / sum(detections) AS mean_confidence,
                max(max_confidence) AS max_confidence
         FROM activity_1h WHERE {hours}{named} GROUP BY sensor_id, bin_start, taxon_id
+    ), {_counted(by, hours, named) if followed else ""}found AS (
+        {_BOTH if followed else "SELECT *, NULL::BIGINT AS occurrences FROM heard"}
     )
     SELECT effort.sensor_id, effort.bin_start, taxon_id, taxon, common_name, rank,
            coalesce(detections, 0) AS detections, coalesce(accepted, 0) AS accepted, mean_confidence, max_confidence,
-           effort_s, effort_frames, captures, refused
-    FROM effort LEFT JOIN heard USING (sensor_id, bin_start)
+           effort_s, effort_frames, captures, refused, {_KNOWN_COUNT if followed else "NULL::BIGINT"}
+           AS occurrences
+    FROM effort LEFT JOIN found USING (sensor_id, bin_start)
     ORDER BY effort.bin_start, effort.sensor_id, taxon NULLS FIRST, taxon_id
     """
     return query, parameters
 
+
+def _counted(by: By, hours: str, named: str) -> str:
+    """Occurrences by the bin of the hour in which each was first seen."""
+    return f"""counted AS (
+        SELECT sensor_id, date_trunc('{by.value}', hour) AS bin_start, taxon_id, any_value(taxon) AS taxon,
+               any_value(common_name) AS common_name, any_value(rank) AS rank, sum(individual_count) AS occurrences
+        FROM (SELECT *, date_trunc('hour', first_seen)::TIMESTAMP AS hour FROM occurrence)
+        WHERE {hours}{named} GROUP BY sensor_id, bin_start, taxon_id
+    ), """
+
+
+_BOTH = """SELECT coalesce(heard.sensor_id, counted.sensor_id) AS sensor_id,
+               coalesce(heard.bin_start, counted.bin_start) AS bin_start,
+               coalesce(heard.taxon_id, counted.taxon_id) AS taxon_id, coalesce(heard.taxon, counted.taxon) AS taxon,
+               coalesce(heard.common_name, counted.common_name) AS common_name,
+               coalesce(heard.rank, counted.rank) AS rank, detections, accepted, mean_confidence, max_confidence,
+               occurrences::BIGINT AS occurrences
+        FROM heard FULL JOIN counted ON heard.sensor_id = counted.sensor_id AND heard.bin_start = counted.bin_start
+             AND heard.taxon_id IS NOT DISTINCT FROM counted.taxon_id"""
+"""A name that was fused may be one that no detection of that hour bears."""
+
+_KNOWN_COUNT = """coalesce(occurrences, CASE WHEN effort.sensor_id NOT IN (SELECT sensor_id FROM unfollowed)
+               OR effort.sensor_id IN (SELECT sensor_id FROM occurrence) THEN 0 END)"""
+"""Null for a sensor that was never followed."""
 
 SENSORS_QUERY = """
 SELECT sensor_id, sum(captures)::BIGINT AS captures, sum(identified)::BIGINT AS identified,
@@ -112,21 +148,27 @@ SELECT count(*) FROM position_log p ANTI JOIN outcome o ON o.capture_id = p.capt
 
 
 def _outcome_conditions(chosen: OutcomeFilter, table: str) -> tuple[list[str], dict[str, object]]:
-    where: list[str] = []
     parameters: dict[str, object] = {}
-    if chosen.window.start is not None:
-        where.append(f"{table}.captured_at >= make_timestamp_ns($start::BIGINT)")
-        parameters["start"] = chosen.window.start
-    if chosen.window.end is not None:
-        where.append(f"{table}.captured_at < make_timestamp_ns($end::BIGINT)")
-        parameters["end"] = chosen.window.end
-    if chosen.sensors:
-        where.append(f"{table}.sensor_id IN (SELECT unnest($sensors))")
-        parameters["sensors"] = list(chosen.sensors)
+    where = _placed(chosen, table, "captured_at", parameters)
     if chosen.statuses:
         where.append(f"{table}.status IN (SELECT unnest($statuses))")
         parameters["statuses"] = list(chosen.statuses)
     return where, parameters
+
+
+def _placed(chosen: OutcomeFilter, table: str, time: str, parameters: dict[str, object]) -> list[str]:
+    """Where and when."""
+    where: list[str] = []
+    if chosen.window.start is not None:
+        where.append(f"{table}.{time} >= make_timestamp_ns($start::BIGINT)")
+        parameters["start"] = chosen.window.start
+    if chosen.window.end is not None:
+        where.append(f"{table}.{time} < make_timestamp_ns($end::BIGINT)")
+        parameters["end"] = chosen.window.end
+    if chosen.sensors:
+        where.append(f"{table}.sensor_id IN (SELECT unnest($sensors))")
+        parameters["sensors"] = list(chosen.sensors)
+    return where
 
 
 def _detection_conditions(chosen: OutcomeFilter, table: str, parameters: dict[str, object]) -> list[str]:

@@ -54,7 +54,7 @@ async def activity(connection: Connection, window: Window, by: By, taxa: Sequenc
         "activity_1h": activity_rows(await connection.ask(select(ACTIVITY_1H, _ACTIVITY, stretch))),
         "effort_1h": effort_rows(await connection.ask(select(EFFORT_1H, _EFFORT, stretch))),
     }
-    return answer(reads.activity_query(window, by, taxa), ACTIVITY, tables)
+    return answer(reads.activity_query(window, by, taxa, followed=False), ACTIVITY, tables)
 
 
 async def sensors(connection: Connection) -> pa.Table:
