@@ -147,3 +147,13 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     storage_free_bytes: int | None = None
     uptime_s: float | None = None
     last_capture_id: str | None = None
+    pushed_bytes: int | None = None
+    """Of a push: bytes that the broker acknowledged since it began."""
+    backlog: int | None = None
+    """Of a push: captures that are not acknowledged yet."""
+    oldest_waiting_s: float | None = None
+    """Of a push: how long the capture that was sent first waits for its acknowledgement; 0 where none does."""
+    clock_offset_s: float | None = None
+    """This machine's clock less the broker's, seconds."""
+    version: str | None = None
+    """Katydid's, on the sensor's side."""

@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, Producer
 
 from katydid.sensors import envelope
-from katydid.sensors.capture import Capture, Kind
+from katydid.sensors.capture import Capture, Health, Kind
 from katydid.sensors.errors import UplinkError
 from katydid.sensors.limits import MIB
 from katydid.sensors.uplink import refusals
@@ -39,6 +39,7 @@ _POLL_S = 0.1
 _LOOK_S = 2.0
 _DOUBT_S = 5.0
 """A log-in that is refused for so long will not come right: a user who was just made is refused for a moment too."""
+_PURGED = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)
 _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())  # librdkafka says much while a broker is away; who wants it adds a handler.
 
@@ -56,6 +57,7 @@ class KafkaUplinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     """PEM of who signed the broker's certificate; None: the authorities that this machine trusts."""
     frames: str = "katydid.frames"
     clips: str = "katydid.clips"
+    health: str = "katydid.health"
     in_flight_bytes: int = 16 * MIB
     """Media that were handed to the producer and not yet acknowledged."""
 
@@ -83,6 +85,8 @@ class KafkaUplink:
         self.acknowledged_bytes = 0
         self.waiting: Callable[[], None] = _nothing
         """Called about ten times a second while `send` waits: for progress; what it raises ends the waiting."""
+        self.append_ms: int | None = None
+        """The broker's time in the acknowledgement that is being told, where it stamps with its own; ms since 1970."""
         self.trouble = ""
         """What librdkafka met last and goes on trying about; "" when something was acknowledged since."""
         self._refused: UplinkError | None = None
@@ -126,6 +130,26 @@ class KafkaUplink:
         self.in_flight += 1
         self.in_flight_bytes += size
         self.poll(0.0)
+
+    def report(self, reading: Health, failed: Callable[[str], None]) -> None:
+        """Hand a health reading to the producer, if that is possible at once. Nothing waits for it, and it ends
+        nothing: `failed` is told why it cannot be written."""
+        topic = self.settings.health
+
+        def told(error: KafkaError | None, message: Message) -> None:
+            if error is not None and error.code() not in _PURGED:
+                failed(_words(error, topic))
+
+        try:
+            if topic not in self._topics:
+                found = self._producer.list_topics(topic, timeout=_LOOK_S).topics[topic].error
+                if found is not None:
+                    failed(_words(found, topic))
+                    return
+                self._topics.add(topic)
+            self._producer.produce(topic, msgspec.json.encode(reading), reading.sensor_id.encode(), on_delivery=told)
+        except (KafkaException, BufferError):
+            return  # The broker is away, or far behind: the next reading may go through.
 
     def poll(self, seconds: float) -> None:
         """Take in what was acknowledged, waiting at most so long. Raises UplinkError where the broker refused."""
@@ -185,8 +209,10 @@ class KafkaUplink:
                 self.acknowledged += 1
                 self.acknowledged_bytes += size
                 self._works()
+                kind, at_ms = message.timestamp()
+                self.append_ms = at_ms if kind == TIMESTAMP_LOG_APPEND_TIME else None
                 acknowledged()
-            elif error.code() not in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT):
+            elif error.code() not in _PURGED:
                 topic = self.settings.topic(capture.kind)
                 what = capture.file or capture.capture_id
                 self._refused = self._refused or refusals.of_delivery(error, topic, size, what)
@@ -204,6 +230,10 @@ class KafkaUplink:
     def _works(self) -> None:
         self.trouble = ""
         self._doubt = None
+
+
+def _words(error: KafkaError, topic: str) -> str:
+    return str(refusals.of_topic(error, topic) or refusals.advice(error))
 
 
 def _nothing() -> None:

@@ -27,6 +27,7 @@ from katydid.sensors.media_store import MediaStore, local_path
 from katydid.sensors.scratch import no_room, scratch_folder
 from katydid.sensors.sources.protocol import Position, Source, Taken
 from katydid.sensors.uplink.flac import as_flac
+from katydid.sensors.uplink.health import PushHealth
 from katydid.sensors.uplink.journal import JournalUnusable, PushJournal
 from katydid.sensors.uplink.kafka import KafkaUplink
 
@@ -79,6 +80,7 @@ class Push:
         store: MediaStore | None = None,
         flac: bool = False,
         limits: Limits | None = None,
+        health: PushHealth | None = None,
     ) -> None:
         self._source = source
         self._uplink = uplink
@@ -88,7 +90,8 @@ class Push:
         self._limits = limits or Limits()
         self._watch = watch
         self._notify = notify
-        self._left_out = self._stored = self._flacs = 0
+        self._health = health
+        self._left_out = self._stored = self._flacs = self._skipped = 0
         self._cluster = ""
         self._began = self._watched = time.monotonic()
         self._last = (self._began, 0, STALLED_S)
@@ -125,6 +128,7 @@ class Push:
             while self._uplink.in_flight:
                 self._uplink.poll(WATCH_S)
                 self._tick()
+            self._report()
         finally:
             self._uplink.close(STOP_S)
             if self._journal is not None:
@@ -145,11 +149,15 @@ class Push:
     def _take(self, taken: Taken) -> None:
         try:
             with self._sendable(taken.capture) as capture:
-                self._uplink.send(capture, lambda: self._durable(taken.position))
+                if self._health is not None:
+                    self._health.taken(capture.capture_id)
+                self._uplink.send(capture, lambda: self._durable(taken))
         except JournalUnusable:  # Comes through here where something is acknowledged meanwhile.
             raise
         except (EnvelopeError, SourceError) as exc:
             self._leave(taken.capture, str(exc))
+            if self._health is not None:
+                self._health.left_out(taken.capture.capture_id)
 
     @contextmanager
     def _sendable(self, capture: Capture) -> Iterator[Capture]:
@@ -201,12 +209,29 @@ class Push:
     # ------------------------------------------------------------------ what was acknowledged, and who is told
 
     def _settled(self, position: Position) -> bool:
-        return self._journal is not None and self._journal.has(self._cluster, position)
+        settled = self._journal is not None and self._journal.has(self._cluster, position)
+        self._skipped += settled
+        return settled
 
-    def _durable(self, position: Position) -> None:
+    def _durable(self, taken: Taken) -> None:
         if self._journal is not None:
-            self._journal.acknowledge(self._cluster, position)
-        self._source.durable(position)
+            self._journal.acknowledge(self._cluster, taken.position)
+        self._source.durable(taken.position)
+        if self._health is not None:
+            self._health.acknowledged(taken.capture.capture_id, self._uplink.append_ms)
+
+    def _report(self) -> None:
+        """Say how it stands, to who watches over the devices."""
+        if self._health is None:
+            return
+        up = self._uplink
+        done = self._skipped + up.acknowledged + self._left_out
+        up.report(self._health.reading(pushed_bytes=up.acknowledged_bytes, done=done), self._unheard)
+
+    def _unheard(self, why: str) -> None:
+        if self._health is not None:
+            self._health = None
+            self._notify(f"no health readings are sent: {why}")
 
     def _tick(self) -> None:
         """Between two captures, and while waiting."""
@@ -216,6 +241,8 @@ class Push:
         self._watched = now
         if self._journal is not None:
             self._journal.tick()
+        if self._health is not None and self._health.due():
+            self._report()
         progress = self.progress
         self._watch(progress)
         since, acknowledged, patience = self._last

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from katydid.sensors.capture import Place
+    from katydid.sensors.sources.folder import FolderScan
     from katydid.sensors.sources.protocol import Source
+    from katydid.sensors.uplink.health import PushHealth
     from katydid.sensors.uplink.journal import PushJournal
     from katydid.sensors.uplink.kafka import KafkaUplinkSettings
     from katydid.sensors.uplink.pushing import Push, PushProgress
@@ -50,6 +52,9 @@ def push(
         None, "--state", metavar="FILE", help="Where it is noted what was sent. Default: in FOLDER.katydid."
     ),
     in_flight: int = typer.Option(16, "--in-flight", min=1, max=64, metavar="MIB", help="Sent, not yet acknowledged."),
+    health_every: float = typer.Option(
+        300.0, "--health-every", min=0, metavar="SECONDS", help="How often this push says how it stands; 0: never."
+    ),
     quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress; warnings and errors only."),
 ) -> None:
     """Send recordings and frames to Kafka, for workers to identify.
@@ -74,7 +79,10 @@ def push(
         captures = _source(source, journal, rest, sensor=sensor, zone=timezone, place=place, follow=follow)
         settings = uplink_settings(configuration, servers(to), in_flight)
         stores = (media_store,) if media_store else configuration.media.stores
-        _go(captures, journal, rest, settings, stores, flac=as_flac, quiet=quiet, name=source)
+        _go(
+            captures, journal, rest, settings, stores,
+            flac=as_flac, quiet=quiet, name=source, health_every_s=health_every,
+        )  # fmt: skip
 
 
 def _check_installed() -> None:
@@ -115,6 +123,7 @@ def uplink_settings(configuration: Configuration, named: tuple[str, ...], in_fli
         ca_file=kafka.ca_file,
         frames=topics.frames,
         clips=topics.clips,
+        health=topics.health,
         in_flight_bytes=in_flight_mib * MIB,
     )
 
@@ -202,6 +211,7 @@ def _go(
     flac: bool,
     quiet: bool,
     name: str,
+    health_every_s: float,
 ) -> None:
     from katydid.sensors.media_store import open_media_store
     from katydid.sensors.sources.folder import FolderSource
@@ -218,12 +228,25 @@ def _go(
         def watch(progress: PushProgress) -> None:
             bar.update(bar.task_ids[0], completed=progress.acknowledged_bytes, description=line(progress))
 
-        pushing = Push(source, KafkaUplink(settings), watch=watch, notify=note, journal=journal, store=store, flac=flac)
+        uplink = KafkaUplink(settings)
+        health = _health(source, journal, scan, health_every_s) if health_every_s else None
+        pushing = Push(source, uplink, watch=watch, notify=note, journal=journal, store=store, flac=flac, health=health)
         rest.push = pushing
         interrupted = not _ran(pushing)
     if not quiet:
         screen.print(summary(pushing.progress, name))
     _leave(pushing, interrupted=interrupted)
+
+
+def _health(source: Source, journal: PushJournal, scan: FolderScan | None, every_s: float) -> PushHealth:
+    """Readings under the name that captures without a serial number have too; a simulated night is "simulated"."""
+    from katydid.sensors.sources.folder import FolderSource
+    from katydid.sensors.uplink.health import PushHealth
+
+    if not isinstance(source, FolderSource):
+        return PushHealth("simulated", None, every_s=every_s)
+    name = journal.remembered("sensor", None) or journal.remembered("folder_name", None) or "sensor"
+    return PushHealth(name, source.root, total=0 if scan is None else scan.files, every_s=every_s)
 
 
 def _ran(pushing: Push) -> bool:

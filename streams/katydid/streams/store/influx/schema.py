@@ -122,6 +122,11 @@ SENSOR_HEALTH = Measurement(
         "storage_free_bytes": _WHOLE,
         "uptime_s": _REAL,
         "last_capture_id": _TEXT,
+        "pushed_bytes": _WHOLE,
+        "backlog": _WHOLE,
+        "oldest_waiting_s": _REAL,
+        "clock_offset_s": _REAL,
+        "version": _TEXT,
     },
 )
 
