@@ -34,6 +34,6 @@ def fix_malloc_thresholds() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    mapped = mallopt(_M_MMAP_THRESHOLD, MAPPED_BYTES) == 1
-    kept = mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES) == 1
+    mapped: bool = mallopt(_M_MMAP_THRESHOLD, MAPPED_BYTES) == 1
+    kept: bool = mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES) == 1
     return mapped and kept
