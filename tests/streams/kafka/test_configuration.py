@@ -73,6 +73,7 @@ def test_what_the_file_says_holds(tmp_path: Path) -> None:
         ("[topics]\nclips = 'katydid.frames'", ["katydid.frames", "twice"]),
         ("[topics]\nclips = 'a b'", ["$.topics.clips"]),
         ("[sink]\nurl = 'mysql://x'", ["mysql://x", "duckdb:///PATH"]),
+        ("[sink.sites]\n'SM4-1' = ''", ["$.sink.sites"]),
         ("[secrets]\nkafka_password = 'x'", ["KATYDID_KAFKA_PASSWORD"]),
         ("[metrics]\nport = 70000", ["$.metrics.port"]),
         ("[models.identify]\nmin_prob = 1", ["min_prob"]),

@@ -174,6 +174,33 @@ def test_what_a_kept_store_refuses_for_ever_is_a_dead_letter_with_its_outcome_an
     assert read_outcome(letter) == endless
 
 
+def sites(fake: FakeInflux, bucket: str, measurement: str) -> set[tuple[str, str]]:
+    tagged = (dict(tags) for tags, _ in fake.buckets[bucket].points[measurement])
+    return {(tags["sensor"], tags["site"]) for tags in tagged}
+
+
+def test_sites_of_the_configuration_are_those_of_workers_kept_stores_and_refills(
+    broker: MockBroker, start: StartWorker, fake: FakeInflux, tmp_path: Path
+) -> None:
+    broker.write("katydid.clips", [message(number) for number in range(10)])
+    broker.write_raw("katydid.health", b'{"sensor_id":"recorder-0","at":5,"battery_v":3.5}', b"recorder-0")
+    ours, kept, filled = fake.new_bucket(), fake.new_bucket(), fake.new_bucket()
+    named = '[sink.sites]\n"recorder-0" = "Heath"\n"recorder-1" = "Heath"'
+    worker = start(sink=url_of(fake, ours), more=named)
+    until(lambda: broker.settled("katydid.clips") and broker.settled("katydid.health"), "every offset committed")
+    assert worker.stop() == 0
+    path = tmp_path / "worker-0.toml"
+    keeper = Worker(path, tmp_path / "keeper.log", "--sink", url_of(fake, kept))
+    until(lambda: broker.settled("katydid.outcomes", "katydid.store"), "every outcome kept")
+    assert keeper.stop() == 0
+    assert run_command(["store", "refill", url_of(fake, filled), "--config", str(path)]) == 0
+    expected = {("recorder-0", "Heath"), ("recorder-1", "Heath")} | {
+        (f"recorder-{n}", f"recorder-{n}") for n in (2, 3, 4)
+    }
+    assert sites(fake, ours, "capture") == sites(fake, kept, "capture") == sites(fake, filled, "capture") == expected
+    assert sites(fake, ours, "sensor_health") == {("recorder-0", "Heath")}
+
+
 def write(broker: MockBroker, outcome: Outcome) -> None:
     record = outcome_record("katydid.outcomes", outcome)
     envelope = Envelope(key=record.key or b"", value=record.value or b"", headers=record.headers)

@@ -82,7 +82,9 @@ def refill(
         note(f"the store refuses the outcome of capture {arrival.outcome.capture_id}: {words}")
 
     with (
-        open_influx(url, token=configuration.secrets.influx_token, poison=poison) as store,
+        open_influx(
+            url, token=configuration.secrets.influx_token, poison=poison, sites=configuration.sink.sites
+        ) as store,
         screen.status("reading the topic of outcomes") as status,
     ):
 

@@ -2,7 +2,7 @@
 
     [kafka]     servers, security, user, ca_file, group, instance_id, timeouts
     [topics]    frames, clips, health, outcomes, deadletters, and how they are made
-    [sink]      url: influx+http://HOST:PORT/ORG/BUCKET, duckdb:///PATH, or nothing
+    [sink]      url: influx+http://HOST:PORT/ORG/BUCKET, duckdb:///PATH, or nothing; sites of sensors
     [media]     stores: URLs below which references to large media may point
     [pipeline]  bounds; what is left out follows from the cores
     [models]    names, directory, and how to identify
@@ -37,6 +37,7 @@ Seconds = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 Name = Annotated[str, Meta(min_length=1, max_length=249, pattern=r"^[A-Za-z0-9._-]+$")]
 """What Kafka accepts as the name of a topic or group."""
+Word = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
 class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,6 +105,8 @@ class SinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     url: str = ""
     """influx+http://HOST:PORT/ORG/BUCKET, duckdb:///PATH, or "" for the topic alone."""
+    sites: dict[Word, Word] = {}
+    """Sensor → site, for InfluxDB: its tag `site`. A sensor that is not named is a site of its own."""
 
 
 class MediaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -218,7 +221,7 @@ def with_instance(configuration: Configuration, name: str) -> Configuration:
 
 def with_sink(configuration: Configuration, url: str) -> Configuration:
     """The same with another store. Raises ConfigurationError."""
-    changed = msgspec.structs.replace(configuration, sink=SinkSettings(url=url))
+    changed = msgspec.structs.replace(configuration, sink=msgspec.structs.replace(configuration.sink, url=url))
     _check(changed, "--sink")
     return changed
 

@@ -50,7 +50,8 @@ def open_sink(configuration: Configuration, poison: Poison) -> Sink | None:
         return open_store(duckdb_path(url))
     from katydid.streams.store.influx import open_influx
 
-    return open_influx(url, token=configuration.secrets.influx_token, poison=poison)
+    sites = configuration.sink.sites
+    return open_influx(url, token=configuration.secrets.influx_token, poison=poison, sites=sites)
 
 
 def duckdb_path(url: str) -> Path:
