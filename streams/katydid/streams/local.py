@@ -332,7 +332,8 @@ class LocalRun:
     def _nothing_new(self) -> RunSummary:
         self._say_made_otherwise()
         progress = self._progress(Progress.nothing())
-        if self._store.meta("exported") != "yes" or not self._outputs.complete():
+        behind = self._store.unfollowed() > 0
+        if behind or self._store.meta("exported") != "yes" or not self._outputs.complete():
             self._export()
         return self._summary(progress, interrupted=False)
 
@@ -400,6 +401,7 @@ class LocalRun:
     # ------------------------------------------------------------------ what comes out
 
     def _export(self) -> None:
+        self._store.follow()
         self._outputs.write(
             self._store,
             root=self._source.root,

@@ -55,28 +55,34 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
         return self.directory / "detections.csv"
 
     @property
+    def occurrences(self) -> Path:
+        return self.directory / "occurrences.csv"
+
+    @property
     def report(self) -> Path:
         return self.directory / "report.html"
 
     def complete(self) -> bool:
         """Whether the tables and the report are there."""
-        return self.csv.exists() and self.report.exists()
+        return self.csv.exists() and self.occurrences.exists() and self.report.exists()
 
     def write(
         self, store: DuckDBStore, *, root: Path | None, credits: Sequence[BundleManifest], title: str, media: str
     ) -> None:
-        """Write the CSV, the Raven tables, the kept media ("all", "best", "none") and the report anew.
+        """Write the CSV tables, the Raven tables, the kept media ("all", "best", "none") and the report anew.
 
         `root` is the folder of the originals; None: the report has no pictures and no sounds. Raises ExportError; the
         store is not touched.
         """
         # Needed at the end of a run only, and slow to import.
         from katydid.streams.exports.csv import write_csv
+        from katydid.streams.exports.occurrences import write_occurrences
         from katydid.streams.exports.raven import write_raven
         from katydid.streams.media import Keep, MediaFinder, keep_media
 
         with self.writable():
             write_csv(store, self.csv)
+            write_occurrences(store, self.occurrences)
             write_raven(store, self.directory)
             keep_media(store, MediaFinder(root), self.directory / "media", Keep(media))
         self.write_report(store, self.report, root=root, credits=credits, title=title)

@@ -18,7 +18,18 @@ def test_every_command_is_on_the_page() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "report", "explain", "doctor", "query species", "query activity", "query latest", "export csv"]
+    "command",
+    [
+        "run",
+        "report",
+        "explain",
+        "doctor",
+        "query species",
+        "query activity",
+        "query latest",
+        "query occurrences",
+        "export csv",
+    ],
 )
 def test_every_option_is_on_the_page(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command([*command.split(), "--help"]) == 0

@@ -119,3 +119,9 @@ def test_without_the_extra_it_is_named_and_files_can_be_asked(
     with open_store(tmp_path / "moor.duckdb") as store:
         store.write(arrivals(make))
     assert len(rows(capsys, "latest", str(tmp_path / "moor.duckdb"))) == 3
+
+
+def test_a_bucket_holds_no_occurrences_and_says_so(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["query", "occurrences", url]) == 5
+    assert "no occurrences" in capsys.readouterr().err
+    assert {row["occurrences"] for row in rows(capsys, "activity", url)} == {None}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from katydid.streams.cli.stores import Where, opened
+from katydid.streams.cli.stores import Where, opened, say_unfollowed
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Write CSV, Parquet or Raven files.")
 
@@ -28,6 +28,23 @@ def csv(
 
 
 @app.command()
+def occurrences(
+    where: Where, out: Path | None = typer.Option(None, "--out", metavar="FILE", help="Default: occurrences.csv there.")
+) -> None:
+    """One table: a row an animal that stayed in view, or a bout of song.
+
+    Example:  katydid export occurrences ~/moorland --out individuals.csv
+    """
+    from katydid.streams.exports.occurrences import write_occurrences
+
+    with opened(where) as (store, outputs), outputs.writable():
+        path = out or outputs.occurrences
+        rows = write_occurrences(store, path)
+        say_unfollowed(store)
+    _say(f"{rows:,} rows", path)
+
+
+@app.command()
 def parquet(
     where: Where, out: Path | None = typer.Option(None, "--out", metavar="DIR", help="Default: parquet/ there.")
 ) -> None:
@@ -40,6 +57,7 @@ def parquet(
     with opened(where) as (store, outputs), outputs.writable():
         path = out or outputs.directory / "parquet"
         files = write_parquet(store, path)
+        say_unfollowed(store)
     _say(f"{len(files)} files", path)
 
 

@@ -46,7 +46,8 @@ def activity(
     json: Json = False,
     csv: Csv = False,
 ) -> None:
-    """Detections per sensor, time and taxon, with the effort of that time.
+    """Detections and occurrences per sensor, time and taxon, with the effort of that time. An occurrence counts once,
+    in the hour in which it was first seen.
 
     The token of an InfluxDB comes from KATYDID_INFLUX_TOKEN, or the file that KATYDID_INFLUX_TOKEN_FILE names; one
     that may only read will do.
@@ -59,7 +60,35 @@ def activity(
         raise typer.BadParameter(f"{by!r} is not one of {', '.join(By)}", param_hint="--by")
     with asked(where) as store:
         table = store.activity(Window(), By(by), taxon)
-    shown = ("sensor_id", "bin_start", "taxon", "detections", "accepted", "max_confidence", "effort_s", "captures")
+    counts = ("detections", "occurrences", "accepted", "max_confidence", "effort_s", "captures")
+    shown = ("sensor_id", "bin_start", "taxon", *counts)
+    _show(table, shown, json=json, csv=csv)
+
+
+@app.command()
+def occurrences(
+    where: WhereToAsk,
+    taxon: list[str] = typer.Option([], "--taxon", help="Scientific name or taxon id; may be given several times."),
+    min_confidence: MinConfidence = 0.0,
+    json: Json = False,
+    csv: Csv = False,
+) -> None:
+    """Animals and bouts of song instead of detections: a moth that sits through 180 frames is one row.
+
+    Example:  katydid query occurrences ~/moorland --taxon "Noctua pronuba"
+    """
+    from katydid.streams.cli.stores import say_unfollowed
+    from katydid.streams.errors import StoreUnusable
+    from katydid.streams.store import DuckDBStore, OutcomeFilter
+
+    with asked(where) as store:
+        if not isinstance(store, DuckDBStore):
+            raise StoreUnusable("an InfluxDB holds detections and no occurrences: ask a DuckDB store")
+        table = store.occurrences(OutcomeFilter(taxa=tuple(taxon), min_confidence=min_confidence))
+        say_unfollowed(store)
+    if csv:
+        table = table.drop_columns("detection_ids")
+    shown = ("sensor_id", "first_seen", "last_seen", "taxon", "captures", "score", "probability", "decision")
     _show(table, shown, json=json, csv=csv)
 
 

@@ -68,6 +68,17 @@ def opened(where: Path) -> Iterator[tuple[DuckDBStore, Outputs]]:
         yield store, outputs
 
 
+def say_unfollowed(store: DuckDBStore) -> None:
+    """One line on stderr where occurrences lag behind the detections: a run that was broken off."""
+    waiting = store.unfollowed()
+    if waiting:
+        typer.echo(
+            f"{waiting} sensor nights have detections that were not followed yet: the next `katydid run` or worker "
+            "that writes here does",
+            err=True,
+        )
+
+
 def originals(store: DuckDBStore, where: Path, outputs: Outputs) -> Path | None:
     """The folder of the recordings, where it can be found: as given, beside the outputs, or as a run left it."""
     from katydid.streams.outputs import SUFFIX

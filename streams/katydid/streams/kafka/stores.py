@@ -47,7 +47,9 @@ def open_sink(configuration: Configuration, poison: Poison) -> Sink | None:
     if not url:
         return None
     if url.startswith("duckdb:"):
-        return open_store(duckdb_path(url))
+        store = open_store(duckdb_path(url))
+        store.keep_following()
+        return store
     from katydid.streams.store.influx import open_influx
 
     sites = configuration.sink.sites

@@ -131,6 +131,15 @@ ORDER BY o.captured_at, o.capture_id, d.ordinal
 """
 """One row a detection, and one for each capture that has none: the columns of `exports/csv.py`, time as nanoseconds."""
 
+OCCURRENCES_QUERY = """
+SELECT p.occurrence_id, p.sensor_id, p.kind, p.session, epoch_ns(p.first_seen), epoch_ns(p.last_seen), p.active_s,
+       p.captures, p.detections, p.taxon, p.common_name, p.rank, p.score, p.probability, p.decision, p.accepted,
+       p.individual_count, p.length_px, p.body_length_mm, p.models, p.best_detection_id, d.file
+FROM occurrence p LEFT JOIN detection d ON d.detection_id = p.best_detection_id
+ORDER BY p.first_seen, p.occurrence_id
+"""
+"""One row an occurrence: the columns of `exports/occurrences.py`, times as nanoseconds."""
+
 SELECTIONS_QUERY = """
 SELECT o.capture_id, o.file, CASE WHEN d.detection_id IS NOT NULL THEN coalesce(d.start_s, 0) END AS begin_s,
        coalesce(d.end_s, o.effort_s), coalesce(d.low_hz, 0), coalesce(d.high_hz, o.sample_rate / 2),
