@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import io
 import os
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -195,3 +197,95 @@ def test_a_bucket_that_does_not_answer_is_down_not_missing(
         store.fetch(DIGEST, len(MEDIA), tmp_path)
     with pytest.raises(MediaStoreDown, match=says):
         store.put(recording, DIGEST, len(MEDIA))
+
+
+def of_a_client(module: str, name: str, words: str, **attributes: object) -> Exception:
+    """An error of a client that need not be installed, with its own base class: Exception."""
+    return cast(Exception, type(name, (Exception,), {"__module__": module, **attributes})(words))
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (of_a_client("gcsfs.retry", "HttpError", "Backend Error, 503", code=503), "HttpError: Backend Error, 503"),
+        (of_a_client("gcsfs.retry", "HttpError", "Invalid Credentials, 401", code=401), "refuses: check its key"),
+        (of_a_client("gcsfs.retry", "ChecksumError", "md5"), "ChecksumError: md5"),
+        (of_a_client("google.auth.exceptions", "RefreshError", "no token"), "RefreshError: no token"),
+        (OSError("Forbidden: bucket/media"), "refuses: check its key"),
+        (ValueError("Bad Request: bucket/media\ninvalid"), "ValueError: Bad Request: bucket/media invalid"),
+        (RuntimeError("Internal"), "RuntimeError: Internal"),
+        (of_a_client("azure.core.exceptions", "ServiceRequestError", "no route"), "ServiceRequestError: no route"),
+        (of_a_client("azure.core.exceptions", "HttpResponseError", "no", status_code=403), "refuses: check its key"),
+        (of_a_client("botocore.exceptions", "ClientError", ""), "as it should: ClientError$"),
+    ],
+)
+def test_what_clients_raise_in_kinds_of_their_own_is_a_store_that_is_down(
+    error: Exception, says: str, recording: Path, tmp_path: Path
+) -> None:
+    store = media_store.RemoteStore("gs://bucket/media", Refusing(error))  # type: ignore[arg-type]
+    with pytest.raises(MediaStoreDown, match=says):
+        store.fetch(DIGEST, len(MEDIA), tmp_path)
+    with pytest.raises(MediaStoreDown, match=says):
+        store.put(recording, DIGEST, len(MEDIA))
+
+
+def test_an_error_of_ours_is_not_taken_for_one_of_the_store(tmp_path: Path) -> None:
+    store = media_store.RemoteStore("gs://bucket/media", Refusing(AttributeError("a bug")))  # type: ignore[arg-type]
+    with pytest.raises(AttributeError):
+        store.fetch(DIGEST, len(MEDIA), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("Must provide either a connection_string or account_name with credentials!!"),
+        of_a_client("google.auth.exceptions", "DefaultCredentialsError", "no credentials were found"),
+    ],
+)
+def test_a_store_that_this_machine_is_not_set_up_for_says_what_its_client_says(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsspec = pytest.importorskip("fsspec", reason="needs the kafka extra")
+
+    def refuse(kind: str) -> object:
+        raise error
+
+    monkeypatch.setattr(fsspec, "filesystem", refuse)
+    with pytest.raises(MediaStoreError) as refused:
+        open_media_store("az://container/media")
+    assert str(error) in str(refused.value) and "no kind of store" not in str(refused.value)
+
+
+class Full(Refusing):
+    """A store that answers; it is this machine that has no room."""
+
+    def __init__(self) -> None:
+        super().__init__(AssertionError())
+
+    def info(self, path: str) -> dict[str, object]:
+        return {"size": len(MEDIA)}
+
+    def open(self, path: str, mode: str) -> object:
+        return io.BytesIO(MEDIA)
+
+
+def test_no_room_for_a_copy_is_said_of_this_machine_and_not_of_the_store(tmp_path: Path) -> None:
+    (tmp_path / "scratch").write_bytes(b"a file where a folder should be")
+    store = media_store.RemoteStore("gs://bucket/media", Full())  # type: ignore[arg-type]
+    with pytest.raises(MediaStoreDown, match="TMPDIR"):
+        store.fetch(DIGEST, len(MEDIA), tmp_path / "scratch")
+    assert store.fetch(DIGEST, len(MEDIA), tmp_path / "other").read_bytes() == MEDIA
+
+
+class Breaking(io.BytesIO):
+    def read(self, size: int | None = -1) -> bytes:
+        raise OSError("connection reset")
+
+
+def test_a_store_that_breaks_off_is_not_said_to_be_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = Full()
+    monkeypatch.setattr(files, "open", lambda path, mode: Breaking())
+    with pytest.raises(MediaStoreDown, match="connection reset") as down:
+        media_store.RemoteStore("gs://bucket/media", files).fetch(DIGEST, len(MEDIA), tmp_path)  # type: ignore[arg-type]
+    assert "TMPDIR" not in str(down.value)
+    assert list(tmp_path.iterdir()) == []

@@ -20,16 +20,18 @@ import importlib
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 from urllib.parse import unquote_to_bytes
 
 from katydid.sensors.capture import MediaRef
 from katydid.sensors.errors import MediaStoreDown, MediaStoreError, SourceError, Undecodable
+from katydid.sensors.scratch import no_room
 
 FILE_URL = "file://"
 _PIECE = 1 << 20
+Keep = Callable[[bytes], object]
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://(\S+)")
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 """What fsspec needs for a kind of URL."""
@@ -112,7 +114,7 @@ class FolderStore:
         temporary = path.with_name(f".{sha256}.{secrets.token_hex(8)}")
         try:
             with _source(media) as source, temporary.open("xb") as file:
-                _copy(source, file, sha256, length, media)
+                _copy(source, file.write, sha256, length, media)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
@@ -152,17 +154,17 @@ class RemoteStore:
 
     def fetch(self, sha256: str, length: int, scratch: Path) -> Path:
         """See `MediaStore`: a copy in `scratch`, under the digest."""
-        scratch.mkdir(parents=True, exist_ok=True)
         copy = scratch / f"{sha256}.{secrets.token_hex(8)}"
         url = object_url(self.url, sha256)
         try:
             with _answering(self.url):
                 if self._length(url) is None:
                     raise FileNotFoundError(url)
-                with self._files.open(url, "rb") as source, copy.open("xb") as file:
-                    _verify(_pieces(source), sha256, length, file)
+                with self._files.open(url, "rb") as source, _copying(copy) as keep:
+                    _verify(_pieces(source), sha256, length, keep)
         except BaseException:
-            copy.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # It may not even have been made.
+                copy.unlink()
             raise
         return copy
 
@@ -186,11 +188,17 @@ def _file_system(kind: str, url: str) -> FileSystem:
     try:
         fsspec = importlib.import_module("fsspec")
         return cast(FileSystem, fsspec.filesystem(kind))
-    except ValueError as exc:
-        raise MediaStoreError(f"{url}: no kind of store is called {kind!r}; there are file, s3 and others") from exc
     except ImportError as exc:
         package = "fsspec" if exc.name == "fsspec" else _PACKAGES.get(kind, str(exc))
         raise MediaStoreError(f"{url}: media stores of this kind need a package: pip install {package}") from exc
+    except Exception as exc:
+        if not _of_a_client(exc):
+            raise
+        if "Protocol not known" in str(exc):
+            words = f"no kind of store is called {kind!r}; there are file, s3 and others"
+        else:
+            words = f"a store of this kind cannot be used as this machine is set up: {_said(exc)}"
+        raise MediaStoreError(f"{url}: {words}") from exc
 
 
 @contextlib.contextmanager
@@ -200,19 +208,63 @@ def _answering(url: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise
-    except PermissionError as exc:
-        raise MediaStoreDown(f"the media store {url} refuses: check its key and secret, and what they may do") from exc
-    except _failures() as exc:
-        raise MediaStoreDown(f"the media store {url} does not answer as it should: {exc}") from exc
+    except Exception as exc:
+        if not _of_a_client(exc):
+            raise
+        if _refuses(exc):
+            check = f"check its key and secret, and what they may do ({_said(exc)})"
+            raise MediaStoreDown(f"the media store {url} refuses: {check}") from exc
+        raise MediaStoreDown(f"the media store {url} does not answer as it should: {_said(exc)}") from exc
 
 
-def _failures() -> tuple[type[Exception], ...]:
-    """OSError, and the base errors of the clients that are installed."""
-    found: list[type[Exception]] = [OSError]
-    for module, name in (("botocore.exceptions", "BotoCoreError"), ("aiohttp", "ClientError")):
-        with contextlib.suppress(ImportError):
-            found.append(getattr(importlib.import_module(module), name))
-    return tuple(found)
+def _of_a_client(exc: Exception) -> bool:
+    """Whether that is what a store's client may raise, and no error of ours or of Python's.
+
+    There are as many kinds as there are clients, which need not be installed, and few are OSError: gcsfs has HttpError,
+    ChecksumError, google.auth's errors, and ValueError and RuntimeError for a request that Google calls bad; adlfs has
+    azure.core's AzureError, and ValueError where no account is said; s3fs botocore's and aiohttp's.
+    """
+    foreign = type(exc).__module__.partition(".")[0] not in ("builtins", "katydid")
+    return foreign or isinstance(exc, OSError | ValueError | RuntimeError | EOFError)
+
+
+def _refuses(exc: Exception) -> bool:
+    """Whether the service knows us and says no, or does not know us; each client tells it in its own way."""
+    codes = [str(getattr(exc, name, None)) for name in ("code", "status", "status_code")]
+    forbidden = isinstance(exc, OSError) and str(exc).startswith("Forbidden")  # gcsfs
+    return isinstance(exc, PermissionError) or forbidden or "401" in codes or "403" in codes
+
+
+def _said(exc: Exception) -> str:
+    """In one line; some say nothing but their name."""
+    words = " ".join(str(exc).split())
+    return words if isinstance(exc, OSError) and words else f"{type(exc).__name__}: {words}".rstrip(": ")
+
+
+@contextlib.contextmanager
+def _copying(copy: Path) -> Iterator[Keep]:
+    """A new file of this machine. Where it cannot be written, that is no fault of the store, and passes when captures
+    before it are done: MediaStoreDown too, with other words."""
+    with _room():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        file = copy.open("xb", buffering=0)
+
+    def keep(piece: bytes) -> None:
+        left = memoryview(piece)
+        with _room():
+            while left:
+                left = left[file.write(left) :]
+
+    with file:
+        yield keep
+
+
+@contextlib.contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise MediaStoreDown(no_room(exc)) from exc
 
 
 @contextlib.contextmanager
@@ -226,23 +278,23 @@ def _source(media: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def _copy(source: BinaryIO, file: BinaryIO | None, sha256: str, length: int, media: Path) -> None:
+def _copy(source: BinaryIO, keep: Keep | None, sha256: str, length: int, media: Path) -> None:
     try:
-        _verify(_pieces(source), sha256, length, file)
+        _verify(_pieces(source), sha256, length, keep)
     except Undecodable as exc:
         raise SourceError(f"{media} changed while it was read: it will be taken again when it rests") from exc
 
 
-def _verify(pieces: Iterator[bytes], sha256: str, length: int, file: BinaryIO | None = None) -> None:
-    """Copy the pieces into `file`, no more than `length` bytes. Raises Undecodable("changed") where they are others."""
+def _verify(pieces: Iterator[bytes], sha256: str, length: int, keep: Keep | None = None) -> None:
+    """Hand on the pieces, no more than `length` bytes. Raises Undecodable("changed") where they are others."""
     digest, count = hashlib.sha256(), 0
     for piece in pieces:
         count += len(piece)
         if count > length:
             break
         digest.update(piece)
-        if file is not None:
-            file.write(piece)
+        if keep is not None:
+            keep(piece)
     if count != length or digest.hexdigest() != sha256:
         raise Undecodable("changed", "the media are not those that were sent: their length or digest differs")
 
