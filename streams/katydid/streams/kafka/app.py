@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import faust
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.transport.drivers.aiokafka import Consumer as AioConsumer
 from faust.transport.drivers.aiokafka import Transport as AioTransport
 
 from katydid.streams.kafka.batches import read_whatever_comes
 from katydid.streams.kafka.clients import faust_credentials
 from katydid.streams.kafka.configuration import MESSAGE_BYTES, Configuration
+from katydid.streams.tunables import MIB
 
 if TYPE_CHECKING:
     from faust.types import TP, Message
@@ -25,15 +27,31 @@ BUFFER = 16
 """Messages of a topic between the fetcher and its agent: 8 MiB each at most. The pipeline bounds the rest."""
 REST_S = 0.005
 """How long the fetcher rests while every buffer is full."""
+ANSWER_BYTES = 3 * MIB
+"""Most in one answer of the broker, but for a larger message, which comes alone. aiokafka's 50 MiB go through every
+cache of the machine and are fresh pages each time: 0.9 ms of CPU a frame of 300 KB, and 0.67 with this, and 80 MB less
+memory."""
 
 
 SETTLED = b"settled"
 """Stands for the value of a message whose outcome is durable."""
 
 
+class FrugalThread(AIOKafkaConsumerThread):
+    """Asks for small answers: Faust has no setting for it."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_bytes = ANSWER_BYTES
+        return consumer
+
+
 class RestlessConsumer(AioConsumer):
     """Rests 5 ms where Faust sleeps a flat second while every partition's buffer is full: with that, small buffers cost
     nothing, and small buffers are what bounds memory (640 messages a second fell to 252)."""
+
+    def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
+        return FrugalThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _wait_next_records(self, timeout: float) -> tuple[Any, set[TP] | None]:
         if self.flow_active and not self.app.client_only and not self._get_active_partitions():
