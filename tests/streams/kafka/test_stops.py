@@ -11,16 +11,18 @@ import pytest
 
 pytest.importorskip("faust", reason="needs the kafka extra")
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, Producer
 
 from kafka_workers import StartWorker, Worker, message, settings
 from katydid.sensors.envelope import Envelope
+from katydid.streams.cli import run_command
 from katydid.streams.kafka.consuming import record_of
 from katydid.streams.kafka.records import outcome_record, read_outcome
 from katydid.streams.sink import Arrival
 from katydid.streams.store import OutcomeFilter, open_store
 from mock_broker import MockBroker, until
 from mock_cluster import PRODUCE
+from servers.kafka import KafkaServer
 from worker_pages import metric
 
 STOP_S = 12
@@ -98,3 +100,57 @@ def test_one_with_a_dead_letter_that_cannot_be_written_gives_it_up_too(
     finally:
         keeper.stop(signal.SIGKILL)
     assert "told to stop while the broker is away" in keeper.words
+
+
+def test_a_real_broker_that_was_killed_is_not_waited_for_either(
+    new_kafka_server: Callable[..., KafkaServer], bundle_path: Path, tmp_path: Path
+) -> None:
+    server = new_kafka_server()
+    server.start()
+    path = tmp_path / "katydid.toml"
+    text = settings(server, bundle_path, kafka=f"stop_s = {STOP_S}", more="[topics]\npartitions = 2")
+    path.write_text(text, encoding="utf-8")
+    assert run_command(["topics", "create", "--config", str(path)]) == 0
+    sender = Producer({"bootstrap.servers": server.bootstrap})
+    for each in map(message, range(4)):
+        sender.produce("katydid.clips", each.value, each.key, headers=list(each.headers))
+    assert sender.flush(60) == 0
+    worker = Worker(path, tmp_path / "worker.log")
+    try:
+        until(lambda: metric(worker, "katydid_captures_total") == 4, "all of them durable")
+        server.kill()
+        assert stopped_early(worker) == 75
+        assert "told to stop while the broker is away" in worker.words
+        server.restart()
+        again = Worker(path, tmp_path / "again.log")
+        try:
+            until(lambda: metric(again, "katydid_assigned_partitions") == 6, "its partitions")
+            assert again.stop() == 0
+        finally:
+            again.stop(signal.SIGKILL)
+    finally:
+        worker.stop(signal.SIGKILL)
+
+
+def test_what_a_killed_worker_left_in_the_temporary_folder_goes_at_the_next_start(
+    broker: MockBroker, bundle_path: Path, tmp_path: Path
+) -> None:
+    path, temporary = tmp_path / "katydid.toml", tmp_path / "temporary"
+    path.write_text(settings(broker, bundle_path), encoding="utf-8")
+    temporary.mkdir()
+    environ = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
+    first = Worker(path, tmp_path / "first.log", **environ)
+    second: Worker | None = None
+    try:
+        first.port()
+        (left,) = temporary.glob("katydid-worker-*")
+        first.stop(signal.SIGKILL)
+        assert left.is_dir()
+        second = Worker(path, tmp_path / "second.log", **environ)
+        second.port()
+        assert not left.exists() and len(list(temporary.glob("katydid-worker-*"))) == 1
+        assert second.stop() == 0
+        assert list(temporary.iterdir()) == []
+    finally:
+        for worker in filter(None, (first, second)):
+            worker.stop(signal.SIGKILL)
