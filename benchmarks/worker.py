@@ -188,6 +188,7 @@ def _arrivals(act: Act, media: Media, load: float, rate: float, seconds: float) 
         late = max(late, time.time() - due)
         act.send(media, due)
         due += float(rng.exponential(1 / rate))
+    behind = act.sent - act.durable()
     act.finish()
     durable = act.outcomes()
     took = np.asarray([durable[each] - at for each, at in act.due.items() if each not in known])
@@ -199,6 +200,10 @@ def _arrivals(act: Act, media: Media, load: float, rate: float, seconds: float) 
         f"{BATCHES:.0f}: {_word(most <= BATCHES * batch)} (sent up to {1000 * late:.0f} ms late)",
         flush=True,
     )
+    if behind > rate * BATCHES * batch:
+        print(
+            f"  {behind} captures were waiting at the end: the rate of before was not reached, other work had the cores"
+        )
 
 
 def _batch(act: Act, before: Mapping[str, float]) -> tuple[float, float]:
