@@ -72,7 +72,7 @@ def test_links_are_the_cheapest_of_all(data: st.DataObject) -> None:
     """Against every possible assignment of up to four animals and four sightings."""
     place = st.floats(0.3, 0.4)
     spots = st.builds(Spot, place, place, st.floats(0.04, 0.06), st.floats(0.04, 0.06))
-    animals = [Expected(spot, 1.0, {}) for spot in data.draw(st.lists(spots, max_size=4))]
+    animals = [Expected(spot, 1.0, 1.0, 0.0, {}) for spot in data.draw(st.lists(spots, max_size=4))]
     sightings = data.draw(st.lists(spots, max_size=4))
     settings = FrameSettings()
     costs = {

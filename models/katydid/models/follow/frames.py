@@ -22,6 +22,8 @@ _LEAST_SIDE = 1e-4
 """Boxes of no width or height (a malformed detection) still lie somewhere: a tenth of a pixel in a frame of 1,000."""
 _OLD_SHARE = 0.5
 """Of the size and velocity that an animal had, in what it has after the next sighting."""
+_STEP = 0.5
+"""Bodies. Less between two frames is a box that trembles."""
 _NEVER = float("inf")
 
 
@@ -37,32 +39,36 @@ class Track:
         """The number of the frame in which it was last seen, among those that were looked at."""
         self._spot = spot
         self._velocity = (0.0, 0.0)
+        self._moved_at_s = at_s
         self._named = 0
         self._support: dict[str, float] = {}
         self._vote(spot)
 
-    def expected(self, at_s: float, settings: FrameSettings) -> Expected:
-        """Where it should be at a moment: an animal that moves goes straight on, for a little while."""
+    def expected(self, at_s: float, before_s: float, settings: FrameSettings) -> Expected:
+        """Where it should be in the frame of `at_s`, after that of `before_s`: an animal that moves goes straight on,
+        for a little while."""
         spot, elapsed = self._spot, at_s - self.at_s
         assert spot is not None
         vx, vy = self._velocity
         if vx or vy:
             ahead = settings.coasting_s * (1.0 - math.exp(-elapsed / settings.coasting_s))
             spot = Spot(spot.x + vx * ahead, spot.y + vy * ahead, spot.w, spot.h)
-        return Expected(spot, elapsed, self._support)
+        return Expected(spot, elapsed, at_s - self._moved_at_s, before_s - self.at_s, self._support)
 
     def go_on(self, look: Look, seen: Sequence[Seen], spot: Spot | None, at_s: float, frame: int) -> None:
         """It is seen again."""
         if spot is not None and self._spot is not None:
-            self._move(spot, at_s - self.at_s)
+            self._move(spot, at_s)
         self.looks.append(look)
         self.sightings.append(seen)
         self.at_s, self.frame = at_s, frame
         self._vote(spot)
 
-    def _move(self, spot: Spot, elapsed: float) -> None:
-        before, new = self._spot, 1.0 - _OLD_SHARE
+    def _move(self, spot: Spot, at_s: float) -> None:
+        before, new, elapsed = self._spot, 1.0 - _OLD_SHARE, at_s - self.at_s
         assert before is not None
+        if math.hypot(spot.x - before.x, spot.y - before.y) > _STEP * math.sqrt(before.w * before.h):
+            self._moved_at_s = at_s
         if elapsed > 0.0:
             vx, vy = (spot.x - before.x) / elapsed, (spot.y - before.y) / elapsed
             self._velocity = (
@@ -105,11 +111,16 @@ class _View:
         self._settings = settings
         self._placed: list[Track] = []
         self._whole: dict[str, Track] = {}
+        self._before_s = 0.0
+        """When the frame before this one was made, seconds."""
 
     def look(self, look: Look, at_s: float, frame: int) -> None:
         """Take the next frame."""
-        if not look.seen:
-            return
+        if look.seen:
+            self._link(look, at_s, frame)
+        self._before_s = at_s
+
+    def _link(self, look: Look, at_s: float, frame: int) -> None:
         boxed, whole = _sightings(look)
         for key, seen in whole.items():
             if key in self._whole:
@@ -117,7 +128,9 @@ class _View:
             else:
                 self._whole[key] = Track(look, seen, None, at_s, frame)
         spots = [spot for spot, _ in boxed]
-        animals = [track.expected(at_s, self._settings) for track in self._placed] if spots else []
+        animals: list[Expected] = []
+        if spots:
+            animals = [track.expected(at_s, self._before_s, self._settings) for track in self._placed]
         known = {sighting: self._placed[animal] for animal, sighting in links(animals, spots, self._settings)}
         for place, (spot, seen) in enumerate(boxed):
             track = known.get(place)

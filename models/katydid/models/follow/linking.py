@@ -37,6 +37,10 @@ class Expected(msgspec.Struct, frozen=True, gc=False):
     spot: Spot
     elapsed_s: float
     """Since it was last seen."""
+    still_s: float
+    """Since it last moved, or came."""
+    missing_s: float
+    """From then to the last frame that missed it; 0: it was in the frame before this one."""
     support: dict[str, float]
     """Taxon id → share of its sightings, weighted by confidence, that bear the name; empty: none does."""
 
@@ -65,11 +69,9 @@ def _in_reach(
 ) -> list[tuple[int, int, float]]:
     """The pairs that are near enough and of like size, with their distance as a share of the reach."""
     here = np.array([(spot.x, spot.y, spot.w * spot.h) for spot in sightings]).T
-    there = np.array([(a.spot.x, a.spot.y, a.spot.w * a.spot.h, *_reach(a.elapsed_s, settings)) for a in animals]).T[
-        :, :, None
-    ]
+    there = np.array([(a.spot.x, a.spot.y, a.spot.w * a.spot.h, *_reach(a, settings)) for a in animals]).T[:, :, None]
     body = 0.5 * (np.sqrt(here[2]) + np.sqrt(there[2]))
-    reach = there[3] + there[4] * body
+    reach = there[3] + np.minimum(there[4] + settings.trembling_bodies * body, there[5] * body)
     distance = np.hypot(here[0] - there[0], here[1] - there[1])
     most = settings.size_ratio
     near = (distance <= reach) & (here[2] <= most * there[2]) & (there[2] <= most * here[2])
@@ -77,12 +79,13 @@ def _in_reach(
     return list(zip(rows.tolist(), columns.tolist(), (distance[near] / reach[near]).tolist(), strict=True))
 
 
-def _reach(elapsed_s: float, settings: FrameSettings) -> tuple[float, float]:
-    """How far an animal may be from where it is expected: so many frame widths, and so many bodies more."""
-    moved = settings.speed * elapsed_s * math.exp(-elapsed_s / settings.moving_s)
-    settled = 1.0 - math.exp(-elapsed_s / settings.settling_s)
-    bodies = settings.restless_bodies + (settings.settled_bodies - settings.restless_bodies) * settled
-    return settings.floor + moved, bodies
+def _reach(animal: Expected, settings: FrameSettings) -> tuple[float, float, float]:
+    """How far an animal may be from where it is expected if it is on the move, how far it gets at its speed, and how
+    far one that sits may be, in bodies."""
+    run = settings.speed * animal.elapsed_s
+    restless = math.exp(-animal.still_s / settings.calm_s - animal.missing_s / settings.missing_s)
+    sudden = (settings.sudden_bodies - settings.settled_bodies) * math.exp(-animal.elapsed_s / settings.settling_s)
+    return settings.floor + min(run, settings.farthest) * restless, run, settings.settled_bodies + sudden
 
 
 def _cost(animal: Expected, sighting: Spot, nearness: float, settings: FrameSettings) -> float:

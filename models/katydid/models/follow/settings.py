@@ -11,20 +11,26 @@ class FrameSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Which detections of neighbouring frames may be the same animal. Lengths are shares of the frame's width; a body
     is the square root of a box's area."""
 
-    speed: float = 0.25
-    """How far an animal that moves gets, widths a second, for as long as it goes on; measured flower visitors need
-    0.15."""
-    moving_s: float = 2.0
-    """How long it goes on: after this it has settled or left, and the reach falls back to `settled_bodies`. What comes
-    to another place minutes later is another animal."""
+    speed: float = 0.4
+    """How far an animal that moves gets, widths a second; measured flower visitors need 0.15 on the wing."""
+    farthest: float = 0.35
+    """But no farther between two frames, however long that is: then it has left."""
+    calm_s: float = 30.0
+    """An animal that has not moved (by half a body) for so long is not expected to dart off: what appears elsewhere
+    while it is missed is another one. Its reach by `speed` falls by e in this time."""
+    missing_s: float = 3.0
+    """And one that has moved, and that frames have missed since, has probably left: its reach by `speed` falls by e in
+    this time."""
     floor: float = 0.02
     """Reach at any speed: small boxes jump by some pixels."""
-    restless_bodies: float = 0.5
-    """Reach of an animal that sits, between two frames of a film, in bodies."""
+    trembling_bodies: float = 0.5
+    """Reach of any animal, in bodies: boxes tremble."""
+    sudden_bodies: float = 2.0
+    """Most reach of an animal that sat still, between frames that follow one another fast: it starts to walk."""
     settled_bodies: float = 1.0
-    """Reach of an animal that sits, between two frames of a time lapse: it turns and shuffles."""
+    """And between frames that are minutes apart: it may have shuffled, but what is farther off is likelier another."""
     settling_s: float = 10.0
-    """How fast the reach grows from `restless_bodies` to `settled_bodies`."""
+    """In this time the one becomes the other, but for 1/e."""
     size_ratio: float = 4.0
     """Most that the area may change between two frames, in either direction: wings open."""
     coasting_s: float = 0.5
