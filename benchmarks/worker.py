@@ -14,7 +14,8 @@ latency  From the moment a capture was to be sent (Poisson arrivals at 30 % and 
          the commit of offsets after that. One clock for both ends: everything runs on this machine. Aim: 95 % within
          three batches' times, a batch's being how long outcomes are gathered at most (`pipeline.commit_s`) and how long
          the writing of what was gathered takes, by the worker's own metrics.
-memory   A backlog of 10,000 frames and clips, half and half, and the resident set of the worker that drains it.
+memory   A backlog of 10,000 frames, and the resident set of the worker that drains it. Of one kind, because a worker
+         may take one topic's backlog sooner than the other's, and then what it holds changes from clips to frames.
 
 A worker's CPU time is that of its process, all threads, user and system, from the moment that the backlog lies there
 until every outcome is durable and every offset committed. Its start is apart: it was warmed up, and stood still while
@@ -31,8 +32,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -219,12 +220,11 @@ def _batch(act: Act, before: Mapping[str, float]) -> tuple[float, float]:
     return gathering + writing, since("katydid_captures_total") / batches
 
 
-def measure_memory(stage: Stage, medias: Sequence[Media], work: Work) -> None:
+def measure_memory(stage: Stage, media: Media, work: Work) -> None:
     count = work.backlog
-    print(f"\na backlog of {count:,} frames and clips; load {psutil.getloadavg()[0]:.1f} before", flush=True)
-    mixed = (medias[number // 8 % len(medias)] for number in range(count))
+    print(f"\na backlog of {count:,} {NAMES[media.kind]}; load {psutil.getloadavg()[0]:.1f} before", flush=True)
     samples: list[tuple[int, float, float]] = []
-    with stage.act(medias, 1, backlog=islice(mixed, count)) as act:
+    with stage.act([media], 1, backlog=repeat(media, count)) as act:
         began = time.monotonic()
 
         def watch(done: int) -> None:
@@ -242,9 +242,8 @@ def measure_memory(stage: Stage, medias: Sequence[Media], work: Work) -> None:
         if some:
             print(f"  fifth {part + 1}: mean {statistics.fmean(some):.0f} MB, most {max(some):.0f} MB")
     if not math.isnan(rising):
-        words = (
-            f"{rising * count / 10_000:+.1f} MB over the backlog, {rising * count / 1e6 / statistics.fmean(late):+.1%}"
-        )
+        over = rising * count / 10_000
+        words = f"{over:+.1f} MB over the backlog, {over / statistics.fmean(late):+.1%}"
         print(f"slope over the last 80 %: {rising:+.1f} MB per 10,000 captures ({words})")
 
 
@@ -263,7 +262,7 @@ def measure(parts: Sequence[str], work: Work, folder: Path) -> None:
                     rates[media.kind] = drain(stage, media, 1, work.captures).rate
             measure_latency(stage, medias, work, rates)
         if "memory" in parts:
-            measure_memory(stage, medias, work)
+            measure_memory(stage, medias[0], work)
 
 
 PARTS: Mapping[str, Callable[..., object]] = {
@@ -278,12 +277,12 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", default=list(PARTS), metavar="part", help=", ".join(PARTS))
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--rounds", type=int, default=None)
+    parser.add_argument("--backlog", type=int, default=None, help="captures for memory")
     options = parser.parse_args()
     if unknown := [part for part in options.parts if part not in PARTS]:
         parser.error(f"no part {unknown[0]!r}; there are: {', '.join(PARTS)}")
     work = SHORT if options.short else FULL
-    if options.rounds:
-        work = Work(options.rounds, work.captures, work.fleets, work.arrivals_s, work.backlog)
+    work = replace(work, rounds=options.rounds or work.rounds, backlog=options.backlog or work.backlog)
     with tempfile.TemporaryDirectory() as folder:
         try:
             measure(options.parts, work, Path(folder))
