@@ -3,11 +3,16 @@
 A bout goes on over what was listened to and stayed silent for `silent_s` at most, and over pauses of the recorder for
 `unheard_s` at most. Silence is counted where somebody listened: a recorder that hears one minute in ten has heard a
 minute, not ten, between the same second of two clips.
+
+A song that is answered at its species in one moment and at its genus in the next is one song: an event that is answered
+at a higher rank joins the bout of the taxon below it that is nearest in time, if that would go on so far, and is a bout
+of its own rank else.
 """
 
 from __future__ import annotations
 
 import bisect
+import math
 from collections.abc import Iterator, Sequence
 
 from katydid.models.follow.looks import Look, Seen
@@ -39,12 +44,46 @@ def bouts(looks: Sequence[Look], settings: ClipSettings) -> Iterator[list[Event]
         for seen in look.seen:
             key = "" if seen.taxon is None else seen.taxon.taxon_id
             by_taxon.setdefault(key, []).append(Event(look, seen, (look.at - start) / 1e9))
-    for key in sorted(by_taxon):
-        yield from _merged(by_taxon[key], effort, settings)
+    for events in by_taxon.values():
+        events.sort(key=_when)
+    for _, events in sorted(_with_their_species(by_taxon, effort, settings).items()):
+        yield from _merged(sorted(events, key=_when), effort, settings)
 
 
-def _merged(events: list[Event], effort: _Effort, settings: ClipSettings) -> Iterator[list[Event]]:
-    events.sort(key=lambda event: (event.start_s, event.end_s, event.seen.detection_id))
+def _when(event: Event) -> tuple[float, float, str]:
+    return event.start_s, event.end_s, event.seen.detection_id
+
+
+def _with_their_species(
+    by_taxon: dict[str, list[Event]], effort: _Effort, settings: ClipSettings
+) -> dict[str, list[Event]]:
+    """The same events, where those answered at a higher rank are with a taxon below it, if one is near."""
+    below: dict[tuple[str, str], set[str]] = {}
+    for key, events in by_taxon.items():
+        for event in events:
+            for step in event.seen.lineage[1:]:
+                below.setdefault((step.rank, step.name), set()).add(key)
+    placed: dict[str, list[Event]] = {}
+    for key, events in by_taxon.items():
+        taxon = events[0].seen.taxon
+        finer = below.get((taxon.rank, taxon.name), set()) - {key} if taxon is not None else set()
+        for event in events:
+            near = [(_gap(event, by_taxon[other], effort, settings), other) for other in finer]
+            placed.setdefault(min([(math.inf, key), *near])[1], []).append(event)
+    return placed
+
+
+def _gap(event: Event, others: list[Event], effort: _Effort, settings: ClipSettings) -> float:
+    """Seconds between an event and the nearest of others, in order, with which it could be in one bout; infinite where
+    there is none."""
+    place = bisect.bisect_right(others, event.start_s, key=lambda other: other.start_s)
+    pairs = [(other.end_s, event.start_s) for other in others[max(0, place - 1) : place]]
+    pairs += [(event.end_s, other.start_s) for other in others[place : place + 1]]
+    gaps = [max(0.0, start - end) for end, start in pairs if _goes_on(end, start, effort, settings)]
+    return min(gaps, default=math.inf)
+
+
+def _merged(events: Sequence[Event], effort: _Effort, settings: ClipSettings) -> Iterator[list[Event]]:
     bout: list[Event] = []
     end = 0.0
     for event in events:
