@@ -1,4 +1,4 @@
-"""Every benchmark, one after the other, short: what `make bench` runs. About ten minutes on two cores.
+"""Every benchmark, one after the other, short: what `make bench` runs. About twelve minutes on two cores.
 
     python benchmarks/run_all.py
     python benchmarks/run_all.py pipeline batcher        some of them
