@@ -196,7 +196,8 @@ class DuckDBStore:
     def _follow(self, session: Session) -> None:
         """Follow one session. What it holds is read and followed beside whoever writes; only the exchange waits."""
         assert self._marks is not None
-        additions = self._marks.additions(session)
+        with self._writing:  # No batch is counted that is not committed, and so not read below.
+            additions = self._marks.additions(session)
         with self._cursor() as cursor:
             found = follow_looks(occurrences.session_looks(cursor, *session), self._follow_settings)
         try:

@@ -108,7 +108,8 @@ def _mark_everything(connection: duckdb.DuckDBPyConnection, digest: str) -> None
     try:
         connection.execute("DELETE FROM unfollowed")
         if marked:
-            connection.executemany("INSERT INTO unfollowed VALUES (?, ?)", [list(session) for session in marked])
+            sensors, sessions = (list(part) for part in zip(*sorted(marked), strict=True))
+            connection.execute("INSERT INTO unfollowed SELECT unnest(?), unnest(?)", [sensors, sessions])
         connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [SETTINGS_KEY, digest])
     except BaseException:
         connection.execute("ROLLBACK")
