@@ -298,6 +298,20 @@ def test_a_fused_name_that_no_detection_of_the_hour_bears_still_counts() -> None
     assert sum(row["occurrences"] for row in rows) == 1
 
 
+def test_a_bout_that_begins_hours_into_a_recording_counts_where_the_recording_does() -> None:
+    songs = [("Tettigonia cantans", 10.0, 100.0), ("Oecanthus pellucens", 4000.0, 4100.0)]
+    with open_store(None) as store:
+        store.write(arrivals(recorded([(0.0, 7200.0, songs)])))
+        store.follow()
+        rows = store.activity(Window(), By.HOUR).to_pylist()
+        later = store.activity(Window(start=EVENING + HOUR), By.HOUR)
+    assert [(row["taxon"], row["detections"], row["occurrences"], row["effort_s"]) for row in rows] == [
+        ("Oecanthus pellucens", 1, 1, 7200.0),
+        ("Tettigonia cantans", 1, 1, 7200.0),
+    ]
+    assert later.num_rows == 0, "no capture began there, so there is no effort to divide by"
+
+
 @pytest.mark.parametrize(
     ("chosen", "count"),
     [

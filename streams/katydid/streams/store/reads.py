@@ -90,12 +90,14 @@ def activity_query(window: Window, by: By, taxa: Sequence[str], *, followed: boo
 
 
 def _counted(by: By, hours: str, named: str) -> str:
-    """Occurrences by the bin of the hour in which each was first seen."""
+    """Occurrences by the bin of the hour in which each was first seen. A bout that begins in an hour in which no
+    capture did, within a recording of hours, counts where that recording and its effort do."""
     return f"""counted AS (
-        SELECT sensor_id, date_trunc('{by.value}', hour) AS bin_start, taxon_id, any_value(taxon) AS taxon,
+        SELECT begun.sensor_id, date_trunc('{by.value}', hour) AS bin_start, taxon_id, any_value(taxon) AS taxon,
                any_value(common_name) AS common_name, any_value(rank) AS rank, sum(individual_count) AS occurrences
-        FROM (SELECT *, date_trunc('hour', first_seen)::TIMESTAMP AS hour FROM occurrence)
-        WHERE {hours}{named} GROUP BY sensor_id, bin_start, taxon_id
+        FROM occurrence ASOF JOIN (SELECT DISTINCT sensor_id, hour FROM effort_1h) begun
+             ON occurrence.sensor_id = begun.sensor_id AND occurrence.first_seen::TIMESTAMP >= begun.hour
+        WHERE {hours}{named} GROUP BY begun.sensor_id, bin_start, taxon_id
     ), """
 
 
