@@ -54,6 +54,21 @@ def test_two_tellings_of_one_capture_are_told_apart_by_what_they_say(order: list
     assert len(follow([refused, first])) == 1
 
 
+def test_captures_that_do_not_say_when_they_were_made_are_followed_each_alone() -> None:
+    """Pictures copied within a second have file dates within a second, and are no film."""
+    outcomes = timeless(filmed([Animal("moth", still(0.4, 0.5))], [0.0, 0.1, 0.2])[0])
+    assert [one.captures for one in follow(outcomes)] == [1, 1, 1]
+    clips = timeless(recorded([(60.0 * n, 60.0, [("Apis mellifera", 50.0, 60.0)] * 2) for n in range(2)]))
+    assert [(one.captures, len(one.detections)) for one in follow(clips)] == [(1, 2), (1, 2)]
+
+
+def timeless(outcomes: list[Outcome]) -> list[Outcome]:
+    return [
+        msgspec.structs.replace(one, clock=msgspec.structs.replace(one.clock, flags=("no_reading",)))
+        for one in outcomes
+    ]
+
+
 def test_every_detection_is_in_exactly_one_occurrence() -> None:
     held = list(chain.from_iterable(one.detections for one in EXPECTED))
     assert sorted(held) == sorted(one.detection_id for outcome in NIGHT for one in outcome.detections)

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from katydid.models.follow.sessions import reach, session_of
 
 ZONES = ["UTC", "Europe/Amsterdam", "Asia/Kathmandu", "Pacific/Kiritimati", "Pacific/Pago_Pago", "Australia/Lord_Howe"]
+WRITTEN = ["+23:59", "-23:59", "+18:00", "-15:15"]
+"""Offsets that no place has, but a device may write."""
 
 
 def ns(text: str) -> int:
@@ -41,6 +43,13 @@ def test_a_session_is_the_date_of_twelve_hours_before_by_the_wall_clock(moment: 
     expected = wall.date().toordinal() - (wall.hour < 12)
     at = round(moment.replace(tzinfo=UTC).timestamp() * 1e6) * 1000
     assert datetime.fromisoformat(session_of(at, zone)).toordinal() == expected
+    start, end = reach(session_of(at, zone))
+    assert start <= at < end
+
+
+@given(st.datetimes(datetime(1973, 1, 1), datetime(2100, 1, 1)), st.sampled_from(WRITTEN))
+def test_a_session_reaches_as_far_as_any_offset_that_can_be_written(moment: datetime, zone: str) -> None:
+    at = round(moment.replace(tzinfo=UTC).timestamp() * 1e6) * 1000
     start, end = reach(session_of(at, zone))
     assert start <= at < end
 

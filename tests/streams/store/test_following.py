@@ -80,6 +80,16 @@ def test_the_store_holds_what_follow_finds_in_the_outcomes() -> None:
         assert msgspec.json.decode(row["lineage"]) == list(msgspec.to_builtins(one.lineage))
 
 
+def test_the_store_knows_which_captures_say_nothing_of_their_time() -> None:
+    frames, _ = filmed([Animal("moth", still(0.4, 0.5))], [0.0, 0.1, 0.2])
+    flags = ("no_reading", "in_future")
+    frames = [msgspec.structs.replace(one, clock=msgspec.structs.replace(one.clock, flags=flags)) for one in frames]
+    with open_store(None) as store:
+        store.write(arrivals(frames))
+        store.follow()
+        assert store.occurrences(OutcomeFilter())["captures"].to_pylist() == [1, 1, 1]
+
+
 @settings(max_examples=25)
 @given(st.randoms(use_true_random=False), st.data())
 def test_permutations_pieces_copies_and_following_in_between_converge(

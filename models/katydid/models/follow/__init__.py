@@ -40,13 +40,15 @@ def follow(outcomes: Iterable[Outcome], settings: FollowSettings = DEFAULTS) -> 
 
 
 def follow_looks(looks: Iterable[Look], settings: FollowSettings = DEFAULTS) -> tuple[Occurrence, ...]:
-    """The same from what follow needs to know of the outcomes."""
-    sessions: dict[tuple[str, str, Kind], list[Look]] = {}
+    """The same from what follow needs to know of the outcomes. A capture that says nothing of when it was made is
+    followed alone: pictures copied in one second are no film."""
+    sessions: dict[tuple[str, str, Kind, str], list[Look]] = {}
     for look in in_order(looks):
-        sessions.setdefault((look.sensor_id, session_of(look.at, look.zone), look.kind), []).append(look)
+        alone = "" if look.dated else look.capture_id
+        sessions.setdefault((look.sensor_id, session_of(look.at, look.zone), look.kind, alone), []).append(look)
     found: list[Occurrence] = []
     digest = settings.digest()
-    for (_, session, kind), some in sessions.items():
+    for (_, session, kind, _), some in sessions.items():
         if kind is Kind.FRAME:
             found.extend(_animal(track, session, settings, digest) for track in frames.tracks(some, settings.frames))
         else:

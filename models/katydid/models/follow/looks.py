@@ -11,6 +11,7 @@ import msgspec
 
 from katydid.models.outcome import Alternative, Outcome, RankProbability, Status, Taxon, Verdict
 from katydid.sensors.capture import Kind
+from katydid.sensors.clock import TIMELESS
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -44,6 +45,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     kind: Kind
     at: int
     """UTC, nanoseconds: captured_at."""
+    dated: bool = True
+    """False: nothing but the file's date says when it was made, so nothing is known of what was before it."""
     resolution_s: float = 1.0
     """Smallest step of the clock."""
     zone: str = "UTC"
@@ -65,6 +68,7 @@ def look_of(outcome: Outcome) -> Look:
         sensor_id=outcome.sensor_id,
         kind=outcome.kind,
         at=outcome.captured_at,
+        dated=TIMELESS not in outcome.clock.flags,
         resolution_s=outcome.clock.resolution_s,
         zone=outcome.clock.zone,
         sequence=outcome.sequence,

@@ -12,8 +12,8 @@ _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)")
 QUARTER = 15 * 60 * 1_000_000_000
 """Nanoseconds. Every offset from UTC in use since 1972 is a multiple of this, and every change of one falls on one, so
 all moments of a quarter of an hour are in the same session."""
-WIDEST = 14 * 3600 * 1_000_000_000
-"""Nanoseconds: no zone is further from UTC."""
+WIDEST = 24 * 3600 * 1_000_000_000
+"""Nanoseconds: no offset is further from UTC. Zones in use end at 14 hours; what a device or a user writes need not."""
 _DAY = 24 * 3600 * 1_000_000_000
 
 

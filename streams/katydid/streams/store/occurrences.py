@@ -12,6 +12,7 @@ from katydid.models.follow.looks import Look, Seen
 from katydid.models.follow.sessions import reach, session_of
 from katydid.models.occurrence import Occurrence
 from katydid.models.outcome import Alternative, RankProbability, Taxon, Verdict
+from katydid.sensors.clock import TIMELESS
 from katydid.streams.store.rows import NS
 
 _ROWS_AT_ONCE = 10_000
@@ -48,8 +49,8 @@ _SCHEMA = pa.schema(
 """Of the table `occurrence`; what comes of it in an answer is in `columns.OCCURRENCE`."""
 
 LOOKS = """
-SELECT capture_id, kind, epoch_ns(captured_at), clock_resolution_s, clock_zone, sequence, status, effort_s,
-       effort_frames, width, height
+SELECT capture_id, kind, epoch_ns(captured_at), clock_resolution_s, clock_zone, clock_flags, sequence, status,
+       effort_s, effort_frames, width, height
 FROM outcome
 WHERE sensor_id = $sensor
   AND captured_at >= make_timestamp_ns($start::BIGINT) AND captured_at < make_timestamp_ns($end::BIGINT)
@@ -89,13 +90,14 @@ def _rows(cursor: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, o
 
 
 def _look(sensor_id: str, row: tuple[object, ...], seen: Sequence[Seen]) -> Look:
-    capture_id, kind, at, resolution, zone, sequence, status, seconds, frames, width, height = row
+    capture_id, kind, at, resolution, zone, flags, sequence, status, seconds, frames, width, height = row
     return msgspec.convert(
         {
             "capture_id": capture_id,
             "sensor_id": sensor_id,
             "kind": kind,
             "at": at,
+            "dated": TIMELESS not in str(flags).split(","),
             "resolution_s": resolution,
             "zone": zone,
             "sequence": sequence,
