@@ -68,7 +68,7 @@ def test_in_long_pauses_a_checkpoint_waits_until_it_is_worth_it() -> None:
 
 
 def test_in_short_pauses_a_checkpoint_comes_while_it_still_fits() -> None:
-    # 32 MB take 100 ms until something else is known: with a quarter to spare, 25 ms hold 6.4 MB.
+    # 16 MB take 50 ms until something else is known: with a quarter to spare, 25 ms hold 6.4 MB.
     rhythm = steady(0.025)
     assert not rhythm.fits(4_200_000, 2_000_000)
     assert rhythm.fits(6_300_000, 2_000_000)
@@ -86,7 +86,7 @@ def test_one_short_pause_among_long_ones_counts() -> None:
 
 
 def test_a_slow_disk_is_learned() -> None:
-    rhythm = steady(0.2)
+    rhythm = steady(0.1)
     assert rhythm.fits(AFTER_BYTES, 1)
     rhythm.folded(AFTER_BYTES, 1.0)
     assert not rhythm.fits(AFTER_BYTES, 1)
