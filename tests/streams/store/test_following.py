@@ -218,6 +218,32 @@ def test_what_is_not_committed_when_following_begins_is_not_forgotten(monkeypatc
         assert moth == 19, "one of the twenty was refused"
 
 
+def test_two_who_follow_at_once_do_not_undo_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One has read a session when a batch comes in; another follows it, batch and all, before the first is done."""
+    read, overtaken = threading.Event(), threading.Event()
+
+    def slow(*arguments: object) -> object:
+        found = follow_looks(*arguments)  # type: ignore[arg-type]
+        if threading.current_thread() is first:
+            read.set()
+            overtaken.wait(0.5)  # In vain, since the other waits; a faulty one overtakes here.
+        return found
+
+    with open_store(None) as store:
+        first = threading.Thread(target=store.follow)
+        monkeypatch.setattr("katydid.streams.store.duckdb.follow_looks", slow)
+        store.write(arrivals(NIGHT[:10]))
+        first.start()
+        assert read.wait(20.0)
+        store.write(arrivals(NIGHT[10:20]))
+        store.follow()
+        overtaken.set()
+        first.join()
+        assert store.unfollowed() == 0
+        (moth, *_) = store.occurrences(OutcomeFilter())["captures"].to_pylist()
+        assert moth == 19, "one of the twenty was refused"
+
+
 def test_a_batch_that_fails_leaves_no_mark_and_the_next_does(monkeypatch: pytest.MonkeyPatch) -> None:
     with open_store(None) as store:
         with monkeypatch.context() as patch:

@@ -84,6 +84,7 @@ class DuckDBStore:
         self._follower: Follower | None = None
         self._path = path
         self._writing = threading.Lock()
+        self._following = threading.Lock()
         self._reading = threading.Lock()
         self._readers = 0
         self._checkpointer = Checkpointer(self.checkpoint)
@@ -195,6 +196,10 @@ class DuckDBStore:
 
     def _follow(self, session: Session) -> None:
         """Follow one session. What it holds is read and followed beside whoever writes; only the exchange waits."""
+        with self._following:  # One at a time: who read earlier must not replace what who read later has found.
+            self._follow_alone(session)
+
+    def _follow_alone(self, session: Session) -> None:
         assert self._marks is not None
         with self._writing:  # No batch is counted that is not committed, and so not read below.
             additions = self._marks.additions(session)
