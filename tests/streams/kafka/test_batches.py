@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -141,6 +142,25 @@ def test_gzip_without_end_or_sense_is_stood_in_for(packed: bytes, words: bytes) 
 
 def test_gzip_may_come_in_several_pieces() -> None:
     assert [record.value for record in read(gzip_in_two())] == [b"1", b"2"]
+
+
+def test_gzip_in_very_many_pieces_is_read_in_time_that_grows_as_its_length_does() -> None:
+    """Copying what is left behind each took 2 MiB of them 2.6 s of CPU, and would take 12 MiB 36 times that: longer
+    than a group waits for a heartbeat."""
+    empty = gzip.compress(b"")
+
+    def cost_s(count: int) -> float:
+        plain = batch([b"1"])
+        packed = plain[:RECORDS_AT] + empty * count + gzip.compress(plain[RECORDS_AT:])
+        head = bytearray(packed)
+        struct.pack_into(">h", head, ATTRIBUTES_AT, GZIP)
+        struct.pack_into(">i", head, 8, len(packed) - 12)
+        began = time.thread_time()
+        assert [record.value for record in read(bytes(head))] == [b"1"]
+        return time.thread_time() - began
+
+    few = min(cost_s(5_000) for _ in range(3))
+    assert cost_s(80_000) < 80 * few  # 16 times as many; 256 times as long where all that is left is copied.
 
 
 @pytest.mark.parametrize("use", [capture_of, health_of])
