@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 
 pytest.importorskip("faust", reason="needs the kafka extra")
 
-from confluent_kafka import KafkaError
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from kafka_workers import message, settings
 from katydid.streams.cli import run_command
+from katydid.streams.kafka import consuming
 from katydid.streams.kafka.configuration import Configuration, read_configuration
 from katydid.streams.kafka.consuming import all_messages, record_of
 from katydid.streams.kafka.deadletters import DeadLetters
+from katydid.streams.kafka.errors import BrokerAway
 from katydid.streams.kafka.intake import Dead, capture_of, whence
 from katydid.streams.kafka.letters import letters, original_of, retry
 from katydid.streams.kafka.producing import DurableProducer
@@ -100,6 +103,50 @@ def test_one_that_its_topic_takes_no_more_keeps_no_other_back(
     said = capsys.readouterr()
     assert "2 sent again, 1 could not be" in said.out and "too large for katydid.clips" in said.err
     assert [letter.retried for letter in letters(configuration)] == [False, True, True]
+
+
+class Answering:
+    """A consumer that answers so to whoever asks for one message, and as it is else."""
+
+    def __init__(self, consumer: Consumer, at: TopicPartition, answer: object) -> None:
+        self._consumer, self._at, self._answer = consumer, at, answer
+
+    def poll(self, timeout: float) -> object:
+        (asked,) = self._consumer.assignment()
+        here = (asked.partition, asked.offset) == (self._at.partition, self._at.offset)
+        return self._answer if here and asked.topic == self._at.topic else self._consumer.poll(timeout)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._consumer, name)
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, at: Message, with_: object) -> None:
+    place, real = TopicPartition(at.topic, at.partition, at.offset), consuming.reader
+    monkeypatch.setattr(consuming, "reader", lambda *words: Answering(real(*words), place, with_))
+
+
+def test_one_that_does_not_come_in_time_keeps_no_other_back(
+    broker: MockBroker, configuration: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one in a batch that unpacks to a gigabyte, on a busy machine."""
+    originals = bury(configuration, broker, 3, left_out=True)
+    chosen = letters(configuration)
+    answer(monkeypatch, originals[0], None)
+    first, *others = [error for _, error in retry(configuration, chosen)]
+    assert "did not come" in str(first) and others == [None, None]
+
+
+def test_a_broker_that_breaks_off_is_not_taken_for_one_that_has_dropped_the_message(
+    broker: MockBroker, configuration: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (original,) = bury(configuration, broker, 1)
+    (letter,) = letters(configuration)
+    dead = msgspec.structs.replace(
+        original, topic="katydid.deadletters", partition=letter.partition, offset=letter.offset
+    )
+    answer(monkeypatch, dead, SimpleNamespace(error=lambda: KafkaError(KafkaError._TRANSPORT)))
+    with pytest.raises(BrokerAway):
+        original_of(configuration, letter)
 
 
 def test_commands_list_show_and_retry(

@@ -14,6 +14,9 @@ from katydid.streams.kafka.records import Message
 
 ANSWER_S = 15.0
 """Longest that a broker may take to answer, seconds."""
+ONE_MESSAGE_S = 60.0
+"""Longest that one message of a broker that answers may take: librdkafka unpacks the whole batch around it, and 900 MB
+take it seconds, and a busy machine several times that."""
 
 
 def record_of(found: Found) -> Message:
@@ -117,18 +120,22 @@ def _bytes(data: str | bytes | None) -> bytes | None:
 
 
 def message_at(configuration: Configuration, topic: str, partition: int, offset: int) -> Message | None:
-    """The message at one place; None where retention has dropped it. Raises BrokerAway."""
+    """The message at one place; None where retention has dropped it. Raises BrokerAway, and BrokerError where the
+    broker answers and the message does not come."""
     consumer = reader(configuration, f"{configuration.kafka.group}.reading")
     try:
         low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ANSWER_S)
         if not low <= offset < high:
             return None
         consumer.assign([TopicPartition(topic, partition, offset)])
-        found = consumer.poll(ANSWER_S)
+        found = consumer.poll(ONE_MESSAGE_S)
         if found is None:
-            raise BrokerAway(f"no message came from {topic} for {ANSWER_S:g} s")
-        return record_of(found) if found.error() is None and found.offset() == offset else None
-    except KafkaException as error:
-        raise BrokerAway(f"{topic} cannot be read: {error.args[0]}") from error
+            raise BrokerError(f"{topic}/{partition}@{offset} did not come within {ONE_MESSAGE_S:g} s")
+        error = found.error()
+        if error is not None:
+            raise KafkaException(error)
+        return record_of(found) if found.offset() == offset else None
+    except KafkaException as exc:
+        raise BrokerAway(f"{topic} cannot be read: {exc.args[0]}") from exc
     finally:
         consumer.close()
