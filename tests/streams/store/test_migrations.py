@@ -7,8 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from katydid.streams.errors import StoreUnusable
-from katydid.streams.store import OutcomeFilter, open_store
+from katydid.streams.errors import StoreReadOnly, StoreUnusable
+from katydid.streams.store import By, OutcomeFilter, Window, open_store
 from katydid.streams.store.migrations import MIGRATIONS, migrate, schema_version
 
 GOLDEN_V1 = """
@@ -175,6 +175,24 @@ def test_an_older_store_is_not_changed_by_one_who_only_reads(golden: Path) -> No
         pytest.raises(StoreUnusable, match="open it once for writing"),
     ):
         migrate(connection, read_only=True, migrations=steps)
+
+
+def test_a_store_of_version_1_answers_one_who_only_reads_and_says_that_nothing_was_followed(golden: Path) -> None:
+    with duckdb.connect(str(golden)) as connection:
+        connection.execute(
+            "INSERT INTO effort_1h VALUES ('SM4-1', '2025-06-15 00:00:00', 1, 1, 0, 0, 60, 0, 1, "
+            "'2025-06-15 00:00:00.000000001', '2025-06-15 00:00:00.000000001')"
+        )
+    before = golden.read_bytes()
+    with open_store(golden, read_only=True) as store:
+        assert store.detections(OutcomeFilter())["taxon"].to_pylist() == ["Parus major"]
+        assert store.occurrences(OutcomeFilter()).num_rows == 0
+        assert store.unfollowed() == 1
+        (hour,) = store.activity(Window(), By.HOUR).to_pylist()
+        assert hour["captures"] == 1 and hour["occurrences"] is None, "nothing was followed, which is not none"
+        with pytest.raises(StoreReadOnly):
+            store.follow()
+    assert golden.read_bytes() == before
 
 
 def test_a_database_of_something_else_is_no_store(tmp_path: Path) -> None:

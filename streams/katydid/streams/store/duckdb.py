@@ -34,7 +34,7 @@ from katydid.streams.store.checkpointing import Checkpointer
 from katydid.streams.store.columns import ACTIVITY, DETECTION, OCCURRENCE, OUTCOME, SENSOR
 from katydid.streams.store.following import Follower, Marks, Session, sessions_of
 from katydid.streams.store.hashing import content_hash, occurrence_hash
-from katydid.streams.store.migrations import migrate
+from katydid.streams.store.migrations import migrate, stand_ins
 from katydid.streams.store.opening import MERGES, connect, let_go, read_layout, translated
 from katydid.streams.store.protocol import By, OutcomeFilter, Window
 from katydid.streams.store.spans import runs
@@ -58,12 +58,13 @@ def open_store(path: Path | None, *, read_only: bool = False, follow: FollowSett
             migrate(connection, read_only=read_only)
             appender = None if read_only else Appender(connection)
             marks = None if read_only else Marks(connection, follow)
+            older = stand_ins(connection) if read_only else ""
             if path is not None and not read_only:
                 read_layout(connection)
     except BaseException:
         connection.close()
         raise
-    return DuckDBStore(connection, path, appender, marks, follow)
+    return DuckDBStore(connection, path, appender, marks, follow, stand_ins=older)
 
 
 class DuckDBStore:
@@ -76,11 +77,14 @@ class DuckDBStore:
         appender: Appender | None,
         marks: Marks | None,
         follow: FollowSettings,
+        *,
+        stand_ins: str = "",
     ) -> None:
         self._connection = connection
         self._appender = appender
         self._marks = marks
         self._follow_settings = follow
+        self._stand_ins = stand_ins
         self._follower: Follower | None = None
         self._path = path
         self._writing = threading.Lock()
@@ -374,6 +378,8 @@ class DuckDBStore:
                 self._readers += 1
                 cursor = self._connection.cursor()
             try:
+                if self._stand_ins:
+                    cursor.execute(self._stand_ins)
                 yield cursor
             finally:
                 cursor.close()

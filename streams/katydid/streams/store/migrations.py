@@ -45,7 +45,8 @@ def schema_version(connection: duckdb.DuckDBPyConnection) -> int:
 def migrate(
     connection: duckdb.DuckDBPyConnection, *, read_only: bool = False, migrations: Sequence[Migration] = MIGRATIONS
 ) -> int:
-    """Bring the store to the newest version; return how many steps that took. Raises StoreUnusable."""
+    """Bring the store to the newest version; return how many steps that took. One that is opened for reading stays as
+    it is, where `stand_ins` can make up for what it lacks. Raises StoreUnusable."""
     version, newest = schema_version(connection), len(migrations)
     if version > newest:
         raise StoreUnusable(
@@ -53,6 +54,8 @@ def migrate(
             "update Katydid to read it"
         )
     if version < newest and read_only:
+        if (version, newest) in _STAND_INS:
+            return 0
         raise StoreUnusable(
             f"the store has schema version {version} and must be brought to {newest}: open it once for writing"
         )
@@ -66,6 +69,12 @@ def migrate(
             raise
         connection.execute("COMMIT")
     return newest - version
+
+
+def stand_ins(connection: duckdb.DuckDBPyConnection) -> str:
+    """What each connection of one who only reads has to run first, so that an older store answers all questions; ""
+    for one of the newest version."""
+    return _STAND_INS.get((schema_version(connection), len(MIGRATIONS)), "")
 
 
 _TABLES_1 = """
@@ -137,8 +146,7 @@ CREATE TABLE review (
 );
 """
 
-_TABLES_2 = """
-CREATE TABLE occurrence (
+_OCCURRENCE_2 = """(
     occurrence_id VARCHAR NOT NULL, sensor_id VARCHAR NOT NULL, kind VARCHAR NOT NULL, session VARCHAR NOT NULL,
     first_seen TIMESTAMP_NS NOT NULL, last_seen TIMESTAMP_NS NOT NULL, active_s DOUBLE NOT NULL,
     captures INTEGER NOT NULL, detections INTEGER NOT NULL, best_detection_id VARCHAR NOT NULL,
@@ -148,5 +156,17 @@ CREATE TABLE occurrence (
     lineage VARCHAR NOT NULL, alternatives VARCHAR NOT NULL, settings_digest VARCHAR NOT NULL,
     detection_ids VARCHAR[] NOT NULL
 );
+"""
+
+_TABLES_2 = f"""
+CREATE TABLE occurrence {_OCCURRENCE_2}
 CREATE TABLE unfollowed (sensor_id VARCHAR NOT NULL, session VARCHAR NOT NULL);
 """
+
+_STAND_INS = {
+    (1, 2): f"""
+CREATE TEMP TABLE occurrence {_OCCURRENCE_2}
+CREATE TEMP VIEW unfollowed AS SELECT DISTINCT sensor_id, '' AS session FROM effort_1h;
+"""
+}
+"""(version of the store, newest version) → no occurrences, and every sensor still to be followed."""
