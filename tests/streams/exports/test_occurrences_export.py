@@ -88,10 +88,11 @@ def test_the_command_line_asks_and_exports_them(
     assert (tmp_path / "out.csv").is_file()
 
 
+@pytest.mark.parametrize("question", ["occurrences", "activity"])
 def test_who_asks_is_told_what_was_not_followed_yet(
-    place: Path, make: Make, capsys: pytest.CaptureFixture[str]
+    place: Path, make: Make, capsys: pytest.CaptureFixture[str], question: str
 ) -> None:
     with open_store(place) as store:
         store.write([make(1, taxa=("Parus major",))])
-    assert run_command(["query", "occurrences", str(place)]) == 0
+    assert run_command(["query", question, str(place)]) == 0
     assert "1 sensor nights have detections that were not followed yet" in capsys.readouterr().err

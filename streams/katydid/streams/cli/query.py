@@ -54,12 +54,16 @@ def activity(
 
     Example:  katydid query activity ~/moorland --by day --taxon "Parus major"
     """
+    from katydid.streams.cli.stores import say_unfollowed
+    from katydid.streams.store import DuckDBStore
     from katydid.streams.store.protocol import By, Window
 
     if by not in tuple(By):
         raise typer.BadParameter(f"{by!r} is not one of {', '.join(By)}", param_hint="--by")
     with asked(where) as store:
         table = store.activity(Window(), By(by), taxon)
+        if isinstance(store, DuckDBStore):
+            say_unfollowed(store)
     counts = ("detections", "occurrences", "accepted", "max_confidence", "effort_s", "captures")
     shown = ("sensor_id", "bin_start", "taxon", *counts)
     _show(table, shown, json=json, csv=csv)
