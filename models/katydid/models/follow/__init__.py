@@ -76,7 +76,6 @@ def _animal(track: Track, session: str, settings: FollowSettings, digest: str) -
 
 def _bout(bout: Sequence[Event], session: str, settings: FollowSettings, digest: str) -> Occurrence:
     first, last = bout[0], max(bout, key=lambda event: event.end_s)
-    sightings: dict[str, list[Seen]] = {event.look.capture_id: [] for event in bout}
     active, end = 0.0, first.start_s
     for event in bout:
         active += max(0.0, event.end_s - max(end, event.start_s))
@@ -88,7 +87,7 @@ def _bout(bout: Sequence[Event], session: str, settings: FollowSettings, digest:
         first_seen=first.look.at + _ns(first.seen, 0),
         last_seen=last.look.at + (round(last.look.seconds * 1e9) if last.seen.span is None else _ns(last.seen, 1)),
         active_s=active,
-        captures=len(sightings),
+        captures=len({event.look.capture_id for event in bout}),
         seen=[event.seen for event in bout],
         length_px=None,
         body_length_mm=None,
