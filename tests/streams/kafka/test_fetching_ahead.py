@@ -17,15 +17,17 @@ pytest.importorskip("faust", reason="needs the kafka extra")
 
 from kafka_workers import StartWorker, clip, message
 from katydid.models.batching import Lane as Urgency
+from katydid.models.outcome import Outcome, Status
 from katydid.sensors.capture import Capture, MediaRef
 from katydid.sensors.envelope import Envelope, pack
 from katydid.sensors.media_store import MediaStore, object_url, open_media_store
-from katydid.sensors.sources.protocol import Taken
+from katydid.sensors.sources.protocol import Position, Taken
 from katydid.streams.kafka.agents import Intake
 from katydid.streams.kafka.ahead import Ahead
 from katydid.streams.kafka.consuming import record_of
 from katydid.streams.kafka.metrics import Metrics
 from katydid.streams.kafka.records import read_outcome
+from katydid.streams.sink import Arrival
 from mock_broker import MockBroker, until
 
 CLIPS, FRAMES = ("katydid.clips", 0), ("katydid.clips", 1)
@@ -159,6 +161,50 @@ async def test_the_agent_fetches_four_at_once_and_an_inline_capture_keeps_its_pl
     references = [pack(by_reference(number, "file:///mnt/media")) for number in range(4)]
     await asyncio.wait_for(intake.captures(Topic([*references, message(9)])), 60)
     assert pipeline.taken == [0, 1, 2, 3, 4] and failures == []
+    intake.close()
+
+
+class Copies:
+    """References that give each who asks a copy of its own."""
+
+    def __init__(self) -> None:
+        self.made, self.gone = list[str](), list[str]()
+
+    def local(self, capture: Capture) -> Capture:
+        assert capture.payload_ref is not None
+        self.made.append(f"/copies/{len(self.made)}")
+        return msgspec.structs.replace(
+            capture, payload_ref=msgspec.structs.replace(capture.payload_ref, url=self.made[-1])
+        )
+
+    def release(self, capture: Capture) -> None:
+        assert capture.payload_ref is not None
+        self.gone.append(capture.payload_ref.url)
+
+
+async def test_a_message_that_comes_again_keeps_its_copy_when_the_first_is_done() -> None:
+    """As after a rebalance that a slow media store outlasted."""
+    copies, pipeline = Copies(), Taker()
+    intake = Intake(
+        lambda: pipeline,  # type: ignore[arg-type,return-value] # what is used of one
+        None,  # type: ignore[arg-type] # nothing is buried
+        copies,  # type: ignore[arg-type]
+        Metrics(),
+        failed=pytest.fail,  # type: ignore[arg-type]
+    )
+    for _ in range(2):
+        await intake.captures(Topic([pack(by_reference(1, "file:///mnt/media")), message(9)]))  # Waits for its turn.
+    whole = clip(1)
+    outcome = Outcome(
+        capture_id=whole.capture_id, sensor_id=whole.sensor_id, kind=whole.kind, captured_at=0, clock=whole.clock,
+        media_type="", sha256="", length=0, status=Status.EMPTY,
+    )  # fmt: skip
+    done = Arrival(outcome=outcome, position=Position(source=f"kafka:{CLIPS[0]}", partition="0", offset=0))
+    assert pipeline.taken == [0, 1, 0, 1]
+    intake.settle([done])
+    assert copies.gone == copies.made[:1]
+    intake.settle([done])
+    assert copies.gone == copies.made
     intake.close()
 
 

@@ -26,7 +26,7 @@ from katydid.models.outcome import Outcome
 from katydid.sensors.capture import Capture, Health
 from katydid.sensors.errors import MediaStoreDown
 from katydid.sensors.references import References
-from katydid.sensors.sources.protocol import Taken
+from katydid.sensors.sources.protocol import Position, Taken
 from katydid.streams.errors import Unkeepable
 from katydid.streams.kafka.ahead import Ahead
 from katydid.streams.kafka.app import SETTLED
@@ -84,7 +84,8 @@ class Intake:
         self._references = references
         self._metrics = metrics
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._open: dict[tuple[Lane, int], Open] = {}
+        self._open: dict[tuple[Lane, int], tuple[Open, ...]] = {}
+        """The first that came first; several where a message came again after a rebalance, each with its media."""
         self.deliveries = Deliveries()
         self.keep_health: Callable[[Health], None] | None = None
         """Durable when it returns; raises Unkeepable. None: readings are counted only."""
@@ -146,11 +147,13 @@ class Intake:
 
     async def _put(self, delivery: Delivery, message: Message, capture: Capture) -> None:
         taken = taken_from(message, capture)
-        self._open[delivery.lane, delivery.offset] = Open(
+        opened = Open(
             delivery,
             msgspec.structs.replace(message, value=None),
             msgspec.structs.replace(capture, payload=None),
         )
+        place = (delivery.lane, delivery.offset)
+        self._open[place] = (*self._open.get(place, ()), opened)
         began = time.monotonic()
         await self._pipeline().put(taken, lane=Urgency.LIVE)
         self._metrics.observe_stage("room", time.monotonic() - began)
@@ -191,9 +194,20 @@ class Intake:
             self._metrics.captures.labels(outcome.kind.value, outcome.status.value).inc()
             self._metrics.latency.labels(outcome.kind.value).observe(max(0.0, now - delivery.at_ms / 1000))
             self.deliveries.settle(delivery)
-            opened = self._open.pop((lane, offset), None)
-            if opened is not None and opened.capture.payload_ref is not None:
-                self._references.release(opened.capture)
+            self._close((lane, offset))
+
+    def _close(self, place: tuple[Lane, int]) -> None:
+        """The first that is open there is done, and its copy can go: others are still to be read from theirs."""
+        opened = self._open.get(place, ())
+        if opened[1:]:
+            self._open[place] = opened[1:]
+        else:
+            self._open.pop(place, None)
+        if opened and opened[0].capture.payload_ref is not None:
+            self._references.release(opened[0].capture)
+
+    def _opened(self, position: Position) -> Open | None:
+        return next(iter(self._open.get((lane_of(position), position.offset), ())), None)
 
     # ------------------------------------------------------------------ called from other threads
 
@@ -204,7 +218,7 @@ class Intake:
 
     def refused(self, taken: Taken, outcome: Outcome) -> None:
         """From a worker of the pipeline, which waits: the original is a dead letter before its outcome is written."""
-        opened = self._open.get((lane_of(taken.position), taken.position.offset))
+        opened = self._opened(taken.position)
         if opened is None:
             return
         original = msgspec.structs.replace(opened.message, value=taken.capture.payload or b"")
@@ -222,7 +236,7 @@ class Intake:
         self._bury_outcome(arrival, "outcome_too_large", words)
 
     def _bury_outcome(self, arrival: Arrival, reason: str, words: str) -> None:
-        opened = self._open.get((lane_of(arrival.position), arrival.position.offset))
+        opened = self._opened(arrival.position)
         self._metrics.dead_letters.labels(reason).inc()
         if opened is not None:
             record = whence(opened.message, reason, words, capture_id=arrival.outcome.capture_id)
