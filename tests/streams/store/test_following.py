@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from katydid.models.follow import FollowSettings, FrameSettings, follow, follow_looks
 from katydid.models.outcome import Effort, Outcome, Status
 from katydid.sensors.sources.protocol import Position
-from katydid.streams.errors import StoreReadOnly
+from katydid.streams.errors import StoreFull, StoreReadOnly
 from katydid.streams.sink import Arrival
 from katydid.streams.store import By, DuckDBStore, OutcomeFilter, Window, occurrences, open_store
 from katydid.streams.store.following import EVERY_S, QUIET_S, Follower, Marks
@@ -406,26 +406,47 @@ def test_a_session_is_followed_when_it_is_quiet_or_has_waited_long(monkeypatch: 
         assert found == session
 
 
-def test_what_following_failed_with_is_raised_by_the_next_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-
-    def broken(*_: object) -> object:
-        raise ValueError("broken")
-
+def test_what_the_store_failed_with_while_following_is_raised_by_the_next_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with open_store(None) as store:
         store.write(arrivals(NIGHT[:3]))
-        monkeypatch.setattr("katydid.streams.store.duckdb.follow_looks", broken)
+        monkeypatch.setattr("katydid.streams.store.duckdb.follow_looks", raising(StoreFull("no room")))
         monkeypatch.setattr(Follower, "due", lambda self, now: ("CAM-1", "2026-07-14"))
         store.keep_following()
 
         def fails() -> bool:
             try:
                 store.write(arrivals(NIGHT[:3]))
-            except ValueError:
+            except StoreFull:
                 return True
             return False
 
         assert until(fails)
         assert store.unfollowed() == 1
+
+
+def test_a_session_that_cannot_be_followed_is_told_and_keeps_no_outcome_from_the_store(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("katydid.streams.store.following.QUIET_S", 0.0)
+    with open_store(None) as store:
+        store.write(arrivals(NIGHT[:3]))
+        with monkeypatch.context() as patch:
+            patch.setattr("katydid.streams.store.duckdb.follow_looks", raising(ValueError("broken")))
+            store.keep_following()
+            assert until(lambda: "cannot be followed" in caplog.text)
+        store.write(arrivals(NIGHT[3:6]))
+        assert store.unfollowed() == 1
+        assert store.outcomes(OutcomeFilter()).num_rows == 6
+        assert "broken" in caplog.text
+
+
+def raising(error: Exception) -> Callable[..., object]:
+    def broken(*_: object) -> object:
+        raise error
+
+    return broken
 
 
 WRITE = """

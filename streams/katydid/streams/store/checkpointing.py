@@ -20,8 +20,8 @@ from collections.abc import Callable
 LEAST_BYTES = 4_000_000
 """Of Arrow rows; about two thousand outcomes. Each checkpoint leaves a row group, and many small ones read slowly."""
 AFTER_BYTES = 16_000_000
-"""About eight thousand outcomes, folded in 50 ms. Gathering 32 MB won a fifteenth of the time, and memory went up and down
-by 35 MB instead of a third of that."""
+"""About eight thousand outcomes, folded in 50 ms. Gathering 32 MB won a fifteenth of the time, and memory swung by
+35 MB."""
 PAUSE_S = 0.02
 """So long must nobody have written where there is no rhythm."""
 PAUSES = 4

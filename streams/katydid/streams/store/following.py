@@ -12,6 +12,7 @@ each it rests ten times as long as that took: following takes less than a tenth 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -21,6 +22,9 @@ import duckdb
 from katydid.models.follow import FollowSettings
 from katydid.models.follow.sessions import QUARTER, session_of
 from katydid.models.outcome import Outcome
+from katydid.streams.errors import StoreError
+
+_log = logging.getLogger(__name__)
 
 QUIET_S = 5.0
 """A session is quiet when nobody has added to it for so long."""
@@ -118,7 +122,9 @@ def _mark_everything(connection: duckdb.DuckDBPyConnection, digest: str) -> None
 
 
 class Follower:
-    """A thread that follows marked sessions in pauses. `follow` follows one; what it raises, `check` raises later."""
+    """A thread that follows marked sessions in pauses. `follow` follows one. What the store fails with, `check` raises
+    later; a session that cannot be followed for another reason is told, left marked and not tried again by this
+    process: outcomes go on to be kept."""
 
     def __init__(
         self, marks: Marks, follow: Callable[[Session], None], clock: Callable[[], float] = time.monotonic
@@ -129,11 +135,12 @@ class Follower:
         self._closed = threading.Event()
         self._failure: Exception | None = None
         self._followed_at: dict[Session, float] = {}
+        self._given_up: set[Session] = set()
         self._thread = threading.Thread(target=self._run, name="katydid-follow", daemon=True)
         self._thread.start()
 
     def check(self) -> None:
-        """Raises what following failed with."""
+        """Raises what the store failed with while following."""
         if self._failure is not None:
             raise self._failure
 
@@ -145,6 +152,8 @@ class Follower:
     def due(self, now: float) -> Session | None:
         """The session to follow now, if any."""
         for session in self._marks.waiting():
+            if session in self._given_up:
+                continue
             added = self._marks.added_at(session)
             if added is None or now - added >= QUIET_S:
                 return session
@@ -162,9 +171,12 @@ class Follower:
                 continue
             try:
                 self._follow(session)
-            except Exception as error:  # noqa: BLE001 - a supervising loop: the next write raises it, the mark stays
+            except StoreError as error:
                 self._failure = error
                 return
+            except Exception:  # noqa: BLE001 - a supervising loop: a fault here must not keep outcomes from the store
+                _log.exception("%s of %s cannot be followed; its outcomes are safe", session[1], session[0])
+                self._given_up.add(session)
             ended = self._clock()
             self._followed_at.pop(session, None)
             if self._marks.additions(session):
