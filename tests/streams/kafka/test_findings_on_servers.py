@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -72,21 +72,6 @@ def apps() -> Iterator[list[Faust]]:
     for app in started:
         app.process.kill()
         app.process.wait()
-
-
-def test_told_to_stop_while_its_broker_is_away_faust_is_in_no_hurry(
-    new_kafka_server: Callable[[], KafkaServer], apps: list[Faust], tmp_path: Path
-) -> None:
-    """It takes 61 s and says 0: hence the watchdog. Here it is given 15."""
-    server = new_kafka_server()
-    server.start()
-    topic = made_topic(server)
-    apps.append(Faust(server.bootstrap, topic, tmp_path))
-    until(lambda: members(server, topic) == 1, "it is a member")
-    server.kill()
-    apps[0].process.send_signal(signal.SIGTERM)
-    with pytest.raises(subprocess.TimeoutExpired):
-        apps[0].process.wait(15)
 
 
 def made_topic(server: KafkaServer, partitions: int = 1) -> str:

@@ -149,6 +149,8 @@ def test_what_a_killed_worker_left_in_the_temporary_folder_goes_at_the_next_star
         second = Worker(path, tmp_path / "second.log", **environ)
         second.port()
         assert not left.exists() and len(list(temporary.glob("katydid-worker-*"))) == 1
+        broker.write("katydid.clips", [message(1)])
+        until(lambda: broker.settled("katydid.clips"), "at work, and so listening to signals")
         assert second.stop() == 0
         assert list(temporary.iterdir()) == []
     finally:
