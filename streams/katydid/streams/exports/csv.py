@@ -11,6 +11,7 @@ text as it was, take the apostrophe off where one of those follows it, or use th
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -42,19 +43,25 @@ _RUNS_AS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "
 
 def write_csv(store: DuckDBStore, path: Path) -> int:
     """Write the table; return how many rows it has. Memory does not grow with the store. Raises ExportError."""
-    written = 0
+    return write_table(store, path, TABLE_QUERY, COLUMNS, times=("captured_at",))
+
+
+def write_table(store: DuckDBStore, path: Path, query: str, columns: Sequence[str], *, times: Sequence[str]) -> int:
+    """The answer to a query of `reads`, which has these columns; those of `times` are nanoseconds since 1970."""
+    written, places = 0, [columns.index(name) for name in times]
     with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for rows in store.tuples(TABLE_QUERY):
-            writer.writerows([_cells(row) for row in rows])
+        writer.writerow(columns)
+        for rows in store.tuples(query):
+            writer.writerows([_cells(row, places) for row in rows])
             written += len(rows)
     return written
 
 
-def _cells(row: tuple[object, ...]) -> list[object]:
+def _cells(row: tuple[object, ...], times: Sequence[int]) -> list[object]:
     cells = [guarded(cell) if isinstance(cell, str) else cell for cell in row]
-    cells[4] = iso_utc(int(str(row[4])))
+    for place in times:
+        cells[place] = iso_utc(int(str(row[place])))
     return cells
 
 

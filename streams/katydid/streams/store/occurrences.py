@@ -13,40 +13,12 @@ from katydid.models.follow.sessions import reach, session_of
 from katydid.models.occurrence import Occurrence
 from katydid.models.outcome import Alternative, RankProbability, Taxon, Verdict
 from katydid.sensors.clock import TIMELESS
+from katydid.streams.store.columns import OCCURRENCE, UTC_NS
 from katydid.streams.store.rows import NS
 
 _ROWS_AT_ONCE = 10_000
-_SCHEMA = pa.schema(
-    [
-        ("occurrence_id", pa.string()),
-        ("sensor_id", pa.string()),
-        ("kind", pa.string()),
-        ("session", pa.string()),
-        ("first_seen", NS),
-        ("last_seen", NS),
-        ("active_s", pa.float64()),
-        ("captures", pa.int32()),
-        ("detections", pa.int32()),
-        ("best_detection_id", pa.string()),
-        ("taxon_id", pa.string()),
-        ("taxon", pa.string()),
-        ("common_name", pa.string()),
-        ("rank", pa.string()),
-        ("score", pa.float64()),
-        ("probability", pa.float64()),
-        ("decision", pa.string()),
-        ("accepted", pa.int32()),
-        ("individual_count", pa.int32()),
-        ("length_px", pa.float64()),
-        ("body_length_mm", pa.float64()),
-        ("models", pa.string()),
-        ("lineage", pa.string()),
-        ("alternatives", pa.string()),
-        ("settings_digest", pa.string()),
-        ("detection_ids", pa.list_(pa.string())),
-    ]
-)
-"""Of the table `occurrence`; what comes of it in an answer is in `columns.OCCURRENCE`."""
+_SCHEMA = pa.schema([(one.name, NS if one.type == UTC_NS else one.type) for one in OCCURRENCE])
+"""Of the table `occurrence`."""
 
 LOOKS = """
 SELECT capture_id, kind, epoch_ns(captured_at), clock_resolution_s, clock_zone, clock_flags, sequence, status,
