@@ -121,6 +121,12 @@ def test_frames_without_a_name_belong_to_the_animal_and_have_no_vote() -> None:
     assert one.best_detection_id == outcomes[4].detections[0].detection_id
 
 
+def test_the_digest_of_settings_changes_with_the_way_of_following(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = FollowSettings().digest()
+    monkeypatch.setattr("katydid.models.follow.settings.ALGORITHM", 2)
+    assert FollowSettings().digest() != before
+
+
 def test_length_is_that_of_the_box_in_pixels_and_in_mm_only_with_a_scale() -> None:
     outcomes, _ = filmed([Animal("moth", still(0.4, 0.5), side=0.05)], [0.0, 10.0])
     (plain,) = follow(outcomes)

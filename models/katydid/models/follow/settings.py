@@ -6,6 +6,9 @@ import hashlib
 
 import msgspec
 
+ALGORITHM = 1
+"""To be raised when the same settings no longer give the same occurrences: stores are then followed again."""
+
 
 class FrameSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which detections of neighbouring frames may be the same animal. Lengths are shares of the frame's width; a body
@@ -69,6 +72,6 @@ class FollowSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Scale of the deployment: millimetres of a sheet that a pixel of the full frame shows. None: no lengths in mm."""
 
     def digest(self) -> str:
-        """32 hexadecimal digits that change when any setting does."""
-        canonical = msgspec.json.encode(self, order="deterministic")
+        """32 hexadecimal digits that change when any setting does, or the way of following."""
+        canonical = msgspec.json.encode((ALGORITHM, self), order="deterministic")
         return hashlib.blake2b(canonical, digest_size=16).hexdigest()

@@ -84,6 +84,7 @@ class Marks:
         """The transaction that marked them failed."""
         for session in sessions:
             self._additions.pop(session, None)
+            self._added_at.pop(session, None)
 
     def followed(self, connection: duckdb.DuckDBPyConnection, session: Session, additions: int) -> None:
         """Take the mark away, in the caller's transaction, unless something was added after `additions`."""
