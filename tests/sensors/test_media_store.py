@@ -229,6 +229,13 @@ def test_what_clients_raise_in_kinds_of_their_own_is_a_store_that_is_down(
         store.put(recording, DIGEST, len(MEDIA))
 
 
+def test_the_key_in_a_signed_address_is_not_repeated(tmp_path: Path) -> None:
+    words = "Cannot connect to https://store.example/media/a.wav?sig=s3cr3t&se=2027 [timed out]"
+    store = media_store.RemoteStore("az://media", Refusing(OSError(words)))  # type: ignore[arg-type]
+    with pytest.raises(MediaStoreDown, match=r"a\.wav\?… \[timed out\]$"):
+        store.fetch(DIGEST, len(MEDIA), tmp_path)
+
+
 def test_an_error_of_ours_is_not_taken_for_one_of_the_store(tmp_path: Path) -> None:
     store = media_store.RemoteStore("gs://bucket/media", Refusing(AttributeError("a bug")))  # type: ignore[arg-type]
     with pytest.raises(AttributeError):

@@ -235,9 +235,12 @@ def _refuses(exc: Exception) -> bool:
     return isinstance(exc, PermissionError) or forbidden or "401" in codes or "403" in codes
 
 
+_ASKED = re.compile(r"(?<=\S)\?[^\s'\"<>]+")
+
+
 def _said(exc: Exception) -> str:
-    """In one line; some say nothing but their name."""
-    words = " ".join(str(exc).split())
+    """In one line; some say nothing but their name. What stands behind the "?" of an address may be a key."""
+    words = _ASKED.sub("?…", " ".join(str(exc).split()))
     return words if isinstance(exc, OSError) and words else f"{type(exc).__name__}: {words}".rstrip(": ")
 
 
