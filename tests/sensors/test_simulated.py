@@ -26,7 +26,8 @@ from katydid.sensors.sources.simulated import (
     write_station,
     write_truth,
 )
-from katydid.sensors.sources.simulated.soundscape import band_of, band_power, soundscape
+from katydid.sensors.sources.simulated.recorders.bands import band_of, band_power
+from katydid.sensors.sources.simulated.soundscape import soundscape
 from katydid.sensors.sources.simulated.trap_sheet import Sheet, visits
 
 SHORT = Night(hours=2.0, clip_every_s=1800, clip_s=6, frame_every_s=900, start_hour=22.5)
