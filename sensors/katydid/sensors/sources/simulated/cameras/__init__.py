@@ -1,0 +1,41 @@
+"""Simulated insect cameras."""
+
+from katydid.sensors.sources.simulated.cameras.paths import (
+    Activity,
+    Box,
+    Individual,
+    Paths,
+    SeenIndividual,
+    simulate_paths,
+)
+from katydid.sensors.sources.simulated.cameras.scene import (
+    Bursts,
+    CameraScene,
+    Ground,
+    TimeLapse,
+    Visitors,
+    Watch,
+    Weather,
+    feeder,
+    flower_patch,
+    trap_sheet,
+)
+
+__all__ = [
+    "Activity",
+    "Box",
+    "Bursts",
+    "CameraScene",
+    "Ground",
+    "Individual",
+    "Paths",
+    "SeenIndividual",
+    "TimeLapse",
+    "Visitors",
+    "Watch",
+    "Weather",
+    "feeder",
+    "flower_patch",
+    "simulate_paths",
+    "trap_sheet",
+]
