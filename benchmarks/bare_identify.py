@@ -14,7 +14,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from katydid.models.bundle import open_bundle
-from katydid.models.identify import identification
+from katydid.models.identify import Look, identification
 from katydid.models.manifest import BundleKind
 from katydid.models.model import Model, open_model
 from katydid.models.settings import IdentifySettings
@@ -48,6 +48,7 @@ def one(capture: Capture, model: Model, settings: IdentifySettings, limits: Limi
     look = next(steps)
     try:
         while True:
+            assert isinstance(look, Look)  # Whole frames are compared with no other.
             asked = time.thread_time()
             prepared += asked - began
             answer = model.infer(look.items)

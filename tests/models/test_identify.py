@@ -20,7 +20,8 @@ from katydid.models.decide import gates
 from katydid.models.engines.placeholder import placeholder_bundle
 from katydid.models.engines.protocol import Arrays, Port, Running
 from katydid.models.errors import BundleError
-from katydid.models.identify import Look, LookFailed, identification, identify
+from katydid.models.identify import Look, LookFailed, Question, identification, identify
+from katydid.models.image.earlier import Reduced
 from katydid.models.labels import write_labels
 from katydid.models.manifest import (
     Activation,
@@ -151,6 +152,12 @@ def capture(payload: bytes, kind: Kind = Kind.CLIP, *, name: str = "a", refusal:
         capture_id=(name * 32)[:32], sensor_id="s", kind=kind, captured_at=0, clock=Clock(source=ClockSource.NONE),
         media_type="", payload=payload, sha256="0" * 64, length=len(payload), refusal=refusal,
     )  # fmt: skip
+
+
+def look(question: Question) -> Look:
+    """What is asked of a model, and not of earlier frames."""
+    assert isinstance(question, Look)
+    return question
 
 
 def spans(outcome: Outcome) -> list[tuple[float, float]]:
@@ -347,7 +354,7 @@ def noise_clips(n: int) -> list[Capture]:
 def in_company(captures: Sequence[Capture], models: Sequence[Model]) -> list[Outcome]:
     """All at once, the looks of all in one batch."""
     running = {index: identification(c, models, SETTINGS, LIMITS) for index, c in enumerate(captures)}
-    looks: dict[int, Look] = {index: next(steps) for index, steps in running.items()}
+    looks: dict[int, Look] = {index: look(next(steps)) for index, steps in running.items()}
     outcomes: dict[int, Outcome] = {}
     while looks:
         order = sorted(looks, reverse=True)
@@ -361,7 +368,7 @@ def in_company(captures: Sequence[Capture], models: Sequence[Model]) -> list[Out
             )
             at += n
             try:
-                looks[index] = running[index].send(part)
+                looks[index] = look(running[index].send(part))
             except StopIteration as end:
                 outcomes[index] = end.value
                 del looks[index]
@@ -386,11 +393,11 @@ def test_no_more_windows_than_allowed_are_asked_for_at_once_and_it_changes_nothi
 ) -> None:
     clip = capture(wav(tones(*[0.5, 0.0, 0.3] * 7)))
     steps = identification(clip, [cricket], IdentifySettings(windows_at_once=at_once), LIMITS)
-    look, sizes = next(steps), []
+    asked, sizes = look(next(steps)), []
     try:
         while True:
-            sizes.append(len(look.items))
-            look = steps.send(cricket.infer(look.items))
+            sizes.append(len(asked.items))
+            asked = look(steps.send(cricket.infer(asked.items)))
     except StopIteration as end:
         outcome: Outcome = end.value
     assert max(sizes) <= at_once and sum(sizes) == 21
@@ -468,8 +475,9 @@ def test_each_insect_on_a_sheet_is_a_detection_with_its_box(bees: Model) -> None
 
 def test_an_empty_sheet_is_empty_and_no_model_is_asked(bees: Model) -> None:
     steps = identification(capture(jpeg(trap_sheet(())), Kind.FRAME), [bees], SETTINGS, LIMITS)
+    assert isinstance(next(steps), Reduced)
     with pytest.raises(StopIteration) as end:
-        next(steps)
+        steps.send(())
     assert (end.value.value.status, end.value.value.effort.frames) == (Status.EMPTY, 1)
 
 
@@ -498,8 +506,9 @@ def test_specks_are_found_and_not_looked_at(bees: Model) -> None:
     frame = capture(jpeg(trap_sheet([(600, 500, 30)])), Kind.FRAME)
     settings = IdentifySettings(gates=GateSettings(min_crop_px=200))
     steps = identification(frame, [bees], settings, LIMITS)
+    assert isinstance(next(steps), Reduced)
     with pytest.raises(StopIteration) as end:
-        next(steps)
+        steps.send(())
     (detection,) = end.value.value.detections
     assert detection.decision.verdict is Verdict.UNIDENTIFIABLE
     assert detection.decision.reason.startswith("too small: ")
@@ -542,11 +551,11 @@ def test_what_a_model_sees_and_how_sharp_it_is_do_not_depend_on_each_other(tmp_p
     sure = scripted(tmp_path, lambda _: (0.0, 0.9, 0, 0), kind=BundleKind.IMAGE_CLASSIFIER, side=side)
     data = jpeg(np.random.default_rng(1).integers(0, 256, (480, 640, 3), dtype=np.uint8))
     steps = identification(capture(data, Kind.FRAME), [sure], IdentifySettings(region="whole"), LIMITS)
-    look = next(steps)
+    asked = look(next(steps))
     pixels = images.decode(data, LIMITS, side).pixels
-    assert (look.items[0] == images.resize(pixels, side, side)).all()
+    assert (asked.items[0] == images.resize(pixels, side, side)).all()
     with pytest.raises(StopIteration) as end:
-        steps.send(sure.infer(look.items))
+        steps.send(sure.infer(asked.items))
     (sharpness,) = [measure for measure in end.value.value.quality if measure.name == "sharpness"]
     assert sharpness == gates.sharpness(pixels, GateSettings())
 

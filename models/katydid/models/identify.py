@@ -6,15 +6,17 @@
       ├─ a clip:   for each sound bundle: read it in blocks, mix, resample, cut into windows
       │              ⇄ look at up to `windows_at_once` of them
       │              pool per second, follow events, answer at each event's peak, gates
-      ├─ a frame:  decode reduced; propose crops where the ground is plain, else take the whole frame
+      ├─ a frame:  decode reduced ⇄ which frames were before it?
+      │              propose crops: what sits on a plain ground, what moved on a restless one; else take it whole
       │              ⇄ look at each with each image bundle
       │              answer, gates
       ├─ the media turn out broken       → refused, with the reason
       └─ detections, effort, what ran    → identified, or empty
 
-`identification` is a generator: it yields a `Look` (these items, this model) and is sent what the model saw. So a host
-can batch the looks of many captures, on whatever device, and this file knows nothing of batches, threads or clocks:
-the outcome depends on its arguments alone. `identify` drives it for one capture.
+`identification` is a generator: it yields a `Look` (these items, this model) and is sent what the model saw, or it
+yields a frame's `Reduced` and is sent those of the frames before it. So a host can batch the looks of many captures, on
+whatever device, and this file knows nothing of batches, threads or clocks: the outcome depends on the arguments and
+the replies alone. `identify` drives it for one capture.
 
 A recording is read once for each bundle that hears it. Reading it once for all would have every bundle wait for the
 slowest and hold its windows meanwhile, and decoding is cheap beside any model: 2 of 19 ms a window with BirdNET.
@@ -36,8 +38,9 @@ from katydid.models.decide.decision import Answer, Judge, Names, Reading, uniden
 from katydid.models.decide.novelty import Neighbours
 from katydid.models.errors import BundleError, ModelError
 from katydid.models.image import classify
-from katydid.models.image.localise import Localiser, Proposal, plan
-from katydid.models.image.settled import Settled
+from katydid.models.image.earlier import Earlier, Reduced, reduced
+from katydid.models.image.localise import Proposal
+from katydid.models.image.locating import WHOLE, Located, locate
 from katydid.models.manifest import BundleKind, Resize, SoundInput
 from katydid.models.model import Model, Seen
 from katydid.models.outcome import NO_EFFORT, Box, Detection, Effort, Measure, Outcome, Ran, Span, Status, outcome_of
@@ -55,11 +58,8 @@ from katydid.sensors.references import open_media
 BLOCK_SAMPLES = 1 << 20
 """Samples of all channels together that are decoded at a time: 4 MiB."""
 
-LOCALISER: Localiser = Settled()
-"""What proposes crops where no detector bundle does."""
-
 LOCALISER_SHORT_SIDE = 160
-"""Frames are decoded at no less than twice this for it: 320 by 480 is a portrait of 2 by 3."""
+"""Frames are decoded at no less than twice this for localisers: 320 by 480 is a portrait of 2 by 3."""
 
 _KINDS = {BundleKind.SOUND_CLASSIFIER: Kind.CLIP, BundleKind.IMAGE_CLASSIFIER: Kind.FRAME}
 
@@ -76,7 +76,11 @@ class LookFailed(ModelError):
     """Thrown into an identification by its host: no engine can run these items. Ends in a refused outcome."""
 
 
-Steps = Generator[Look, Seen, "Findings"]
+Question = Look | Reduced
+"""What a host is asked: a look; or, with a frame's `Reduced`, for those of the frames before it."""
+Reply = Seen | Earlier
+"""What the model saw; or the earlier frames of the same camera, oldest first (none where a host keeps none)."""
+Steps = Generator[Question, Reply, "Findings"]
 
 
 @dataclass(frozen=True)
@@ -100,15 +104,24 @@ class Findings:
     quality: tuple[Measure, ...] = ()
     ran: tuple[Ran, ...] = ()
     message: str = ""
+    earlier: int = 0
 
 
-def identify(capture: Capture, models: Sequence[Model], settings: IdentifySettings, limits: Limits) -> Outcome:
-    """The outcome of one capture, each look answered on the spot. Raises EngineError where a model cannot run."""
+def identify(
+    capture: Capture,
+    models: Sequence[Model],
+    settings: IdentifySettings,
+    limits: Limits,
+    before: Sequence[Reduced] = (),
+) -> Outcome:
+    """The outcome of one capture that came after the frames `before`, oldest first; each look answered on the spot.
+    Raises EngineError where a model cannot run."""
     steps = identification(capture, models, settings, limits)
     try:
-        look = next(steps)
+        question = next(steps)
         while True:
-            look = steps.send(look.model.infer(look.items))
+            reply = tuple(before) if isinstance(question, Reduced) else question.model.infer(question.items)
+            question = steps.send(reply)
     except StopIteration as end:
         outcome: Outcome = end.value
         return outcome
@@ -116,9 +129,9 @@ def identify(capture: Capture, models: Sequence[Model], settings: IdentifySettin
 
 def identification(
     capture: Capture, models: Sequence[Model], settings: IdentifySettings, limits: Limits
-) -> Generator[Look, Seen, Outcome]:
-    """Yield looks, be sent what was seen, end with the outcome. Of `models`, those for this kind of media look, in the
-    order of their names. Bad input ends as a refused outcome, never as an exception."""
+) -> Generator[Question, Reply, Outcome]:
+    """Yield questions, be sent the replies, end with the outcome. Of `models`, those for this kind of media look, in
+    the order of their names. Bad input ends as a refused outcome, never as an exception."""
     if capture.refusal:
         reason, _, message = capture.refusal.partition(": ")
         return _refused(capture, settings, reason, message)
@@ -159,7 +172,7 @@ def _listen(capture: Capture, models: Sequence[Model], settings: IdentifySetting
 
 def _hear(
     model: Model, reader: audio.SoundReader, levels: Levels, settings: IdentifySettings
-) -> Generator[Look, Seen, tuple[list[Found], list[Measure]]]:
+) -> Generator[Question, Reply, tuple[list[Found], list[Measure]]]:
     """One bundle, one recording: windows, looks, events."""
     header, sound = reader.header, _sound_input(model)
     grid = grid_for(sound, settings.overlap_s)
@@ -171,7 +184,7 @@ def _hear(
     far = knowledge.neighbours is not None
     try:
         for batch in windows.batches():
-            seen = yield Look(model, batch.samples)
+            seen = yield from _look(model, batch.samples)
             listening.hear(batch.first, seen.scores, knowledge.distances(seen))
     except RefusedMedia as refusal:
         message = f"{refusal}; {levels.seconds:.1f} s before that could be read"
@@ -247,35 +260,41 @@ def _sound_input(model: Model) -> SoundInput:
 
 
 def _watch(capture: Capture, models: Sequence[Model], settings: IdentifySettings, limits: Limits) -> Steps:
-    """Each bundle looks at the whole frame, or at each crop that the localiser proposes."""
+    """Each bundle looks at the whole frame, or at each crop that a localiser proposes."""
     data = _frame_bytes(capture)
     frame = images.decode(data, limits, _short_side(models))
     grey = gates.grey(frame.pixels)
-    crops, quality, located = _located(frame, grey, settings)
-    if crops is None:
+    located = WHOLE if settings.region == "whole" else (yield from _located(capture, grey, settings))
+    quality = (gates.exposure(grey, settings.gates), *located.measures)
+    if located.crops is None:
         found, noted = yield from _whole(frame, grey, models, settings, quality)
     else:
         # Only where something is there is the frame decoded in full.
-        full = images.decode(data, limits) if crops and frame.pixels.shape[1] < frame.full_width else frame
-        found, noted = (yield from _crops(full, crops, models, settings, quality[0])), []
-    seen = bool(models) or crops is not None
+        full = images.decode(data, limits) if located.crops and frame.pixels.shape[1] < frame.full_width else frame
+        found, noted = (yield from _crops(full, located.crops, models, settings, quality[0])), []
+    seen = located.looked and (bool(models) or located.crops is not None)
     effort = Effort(frames=int(seen), width=frame.full_width, height=frame.full_height)
-    message = "" if seen else "no image model is installed, and the ground is too restless to look for insects without"
-    quality = (*quality, *noted)
-    return Findings(effort=effort, found=tuple(found), quality=quality, ran=(*located, *_ran(models)), message=message)
+    return Findings(
+        effort=effort,
+        found=tuple(found),
+        quality=(*quality, *noted),
+        ran=(*located.ran, *_ran(models)),
+        message=located.message if models or located.crops is not None else _UNSEEN,
+        earlier=located.earlier,
+    )
+
+
+_UNSEEN = "no image model is installed, and the ground is too restless to look for insects without"
 
 
 def _located(
-    frame: images.Frame, grey: NDArray[np.uint8], settings: IdentifySettings
-) -> tuple[tuple[Proposal, ...] | None, tuple[Measure, ...], tuple[Ran, ...]]:
-    """The crops to look at (None: the whole frame), the frame's measures, and whether the localiser ran."""
-    exposure = gates.exposure(grey, settings.gates)
-    if settings.region == "whole":
-        return None, (exposure,), ()
-    scene = LOCALISER.propose(frame.pixels)
-    measures = (exposure, Measure(name="ground", value=scene.ground))
-    ran = Ran(bundle=LOCALISER.name, bundle_digest="", engine="opencv", provider="CPU", entry="localiser")
-    return plan(settings.region, scene), measures, (ran,)
+    capture: Capture, grey: NDArray[np.uint8], settings: IdentifySettings
+) -> Generator[Question, Reply, Located]:
+    """Where to look. Every frame that can be decoded is handed out: it may be the background of later ones."""
+    small = reduced(capture, grey)
+    before = yield small
+    assert isinstance(before, tuple)
+    return locate(small, before, settings)
 
 
 def _whole(
@@ -284,7 +303,7 @@ def _whole(
     models: Sequence[Model],
     settings: IdentifySettings,
     quality: tuple[Measure, ...],
-) -> Generator[Look, Seen, tuple[list[Found], list[Measure]]]:
+) -> Generator[Question, Reply, tuple[list[Found], list[Measure]]]:
     """One look a bundle. Where none names anything, the frame is empty, and the measures say what won."""
     side = gates.SHARPNESS_PX
     square = None
@@ -315,7 +334,7 @@ def _crops(
     models: Sequence[Model],
     settings: IdentifySettings,
     exposure: Measure,
-) -> Generator[Look, Seen, list[Found]]:
+) -> Generator[Question, Reply, list[Found]]:
     """Each crop is a detection: by each bundle that names it, else one without a name. Specks are not looked at."""
     found: list[Found] = []
     for start in range(0, len(crops), settings.windows_at_once):
@@ -337,13 +356,13 @@ def _crops(
 
 def _readings(
     model: Model, pictures: Sequence[NDArray[np.uint8]], settings: IdentifySettings
-) -> Generator[Look, Seen, list[Reading]]:
+) -> Generator[Question, Reply, list[Reading]]:
     """What one bundle makes of some pictures, uint8 [H, W, 3] each."""
     manifest, knowledge = model.bundle.manifest, _knowledge(model)
     if manifest.image is None:
         raise ModelError(f"{model.bundle.path}: an image bundle without an image input")
     image = manifest.image
-    seen = yield Look(model, np.stack([classify.at_input(picture, image) for picture in pictures]))
+    seen = yield from _look(model, np.stack([classify.at_input(picture, image) for picture in pictures]))
     judge = Judge(knowledge.names, manifest, settings, model.calibrated)
     distances = knowledge.distances(seen)
     return [
@@ -374,7 +393,7 @@ def _found_crop(crop: Proposal, readings: Sequence[tuple[Model, Reading]], quali
     reason = gates.why_not(quality) or "; ".join(_no_name(model, reading) for model, reading in readings)
     decision = unidentifiable(reason or "no image model is installed")
     nameless = Answer(taxon=None, score=crop.score, probability=None, lineage=(), alternatives=(), decision=decision)
-    return [Found(model=LOCALISER.name, digest="", answer=nameless, quality=quality, box=crop.box)]
+    return [Found(model=crop.by, digest="", answer=nameless, quality=quality, box=crop.box)]
 
 
 def _no_name(model: Model, reading: Reading) -> str:
@@ -399,6 +418,13 @@ def _short_side(models: Iterable[Model]) -> int:
 
 
 # What both have in common
+
+
+def _look(model: Model, items: NDArray[np.generic]) -> Generator[Question, Reply, Seen]:
+    """Ask what a model sees."""
+    seen = yield Look(model, items)
+    assert isinstance(seen, Seen)
+    return seen
 
 
 @dataclass(frozen=True)
@@ -515,6 +541,7 @@ def _told(
         effort=findings.effort,
         quality=findings.quality,
         detections=detections,
+        earlier_frames=findings.earlier,
         ran=findings.ran,
         settings_digest=settings.digest(),
         katydid_version=_version(),

@@ -204,7 +204,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     quality: tuple[Measure, ...] = ()
     detections: tuple[Detection, ...] = ()
     earlier_frames: int = 0
-    """How many frames before it the motion localiser had (0 until it exists)."""
+    """How many frames before it the motion localiser compared it with; 0 where that did not run."""
     ran: tuple[Ran, ...] = ()
     settings_digest: str = ""
     katydid_version: str = ""
@@ -223,6 +223,7 @@ def outcome_of(
     effort: Effort = NO_EFFORT,
     quality: tuple[Measure, ...] = (),
     detections: tuple[Detection, ...] = (),
+    earlier_frames: int = 0,
     ran: tuple[Ran, ...] = (),
     settings_digest: str = "",
     katydid_version: str = "",
@@ -247,6 +248,7 @@ def outcome_of(
         effort=effort,
         quality=quality,
         detections=detections,
+        earlier_frames=earlier_frames,
         ran=ran,
         settings_digest=settings_digest,
         katydid_version=katydid_version,

@@ -23,6 +23,22 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Quieter than this is silence."""
 
 
+Polygon = tuple[tuple[float, float], ...]
+"""Corners x, y, shares of the frame's width and height, 0..1, from the upper left."""
+
+REGIONS = ("auto", "whole", "crops", "settled", "motion", "both")
+"""What `IdentifySettings.region` may be."""
+
+
+class Mask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where in a camera's view nothing is looked for."""
+
+    sensor: str = ""
+    """The sensor that it is for; "": every camera."""
+    polygons: tuple[Polygon, ...] = ()
+    """What is hidden; a polygon within another is a hole in it."""
+
+
 class IdentifySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What `katydid run` may change about identification."""
 
@@ -31,14 +47,21 @@ class IdentifySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     overlap_s: float | None = None
     """Seconds that neighbouring windows share; None: the bundle's own hop."""
     region: str = "auto"
-    """Frames: "whole" (one look at the frame), "crops" (localiser or detector proposes), "auto" (crops where the
-    ground is plain enough for the localiser, else whole)."""
+    """Where frames are looked at: "whole" (one look at the frame); "settled" (what sits on a plain ground); "motion"
+    (what changed since the frames before); "both"; "auto" (settled where the ground is plain, motion where it is not
+    and there are earlier frames, else whole); "crops" (the same, never whole)."""
+    masks: tuple[Mask, ...] = ()
+    """Parts of frames where no localiser looks. Whole frames are looked at whole."""
     alternatives: int = 3
     windows_at_once: int = 16
     """Windows of a long recording that are in memory at a time."""
     allow: tuple[str, ...] = ()
     """Scientific names that the place-and-season prior never speaks against."""
     gates: GateSettings = GateSettings()
+
+    def __post_init__(self) -> None:
+        if self.region not in REGIONS:
+            raise ValueError(f"region {self.region!r} is not one of {', '.join(REGIONS)}")
 
     def digest(self) -> str:
         """32 hexadecimal digits that change when any setting does."""

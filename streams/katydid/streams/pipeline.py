@@ -34,7 +34,8 @@ from typing import Self
 
 from katydid.models.batching import Lane
 from katydid.models.errors import EngineError
-from katydid.models.identify import Look, LookFailed, identification
+from katydid.models.identify import Look, LookFailed, Question, Reply, identification
+from katydid.models.image.earlier import Reduced
 from katydid.models.manifest import BundleKind
 from katydid.models.model import Model, Seen
 from katydid.models.outcome import Outcome, Status, outcome_of
@@ -49,7 +50,7 @@ from katydid.streams.slots import Engines, Work
 from katydid.streams.tunables import PipelineSettings
 from katydid.streams.writer import Writer
 
-Identification = Generator[Look, Seen, Outcome]
+Identification = Generator[Question, Reply, Outcome]
 Situate = Callable[[Outcome], Outcome]
 Refused = Callable[[Taken, Outcome], None]
 
@@ -325,6 +326,13 @@ class Pipeline:
             raise
 
     def _advance(self, job: _Job) -> Look:
+        question = self._go_on(job)
+        while isinstance(question, Reduced):
+            assert job.steps is not None
+            question = job.steps.send(())
+        return question
+
+    def _go_on(self, job: _Job) -> Question:
         if job.steps is None:
             capture = job.taken.capture
             job.steps = identification(capture, self._models[capture.kind], self._identify, self._limits)

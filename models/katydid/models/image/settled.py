@@ -22,15 +22,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from katydid.models.image.earlier import Grey, small_grey
 from katydid.models.image.localise import Proposal, Scene
 from katydid.models.outcome import Box
 from katydid.sensors import images
 
-Grey = NDArray[np.uint8]
-
-WIDTH = 480
-HIGHEST = 1280
-"""A frame that would be taller than this at 480 wide is brought to this height instead."""
+NAME = "settled-1"
 WINDOW = 0.25
 SPREADS = 5.0
 FLOOR = 14.0
@@ -58,29 +55,28 @@ class Settled:
     """The localiser `settled`."""
 
     max_proposals: int = MOST
+    on_any_ground: bool = True
+    """False: where the ground is not plain nothing is proposed, which saves two thirds of the time."""
 
     @property
     def name(self) -> str:
-        return "settled-1"
+        return NAME
 
-    def propose(self, pixels: NDArray[np.uint8]) -> Scene:
-        """uint8 [H, W, 3] RGB or [H, W] → boxes of what sits there, and how plain the ground is."""
-        grey = _small_grey(pixels)
-        residual = _residual(grey)
+    def propose(self, pixels: NDArray[np.uint8], hidden: NDArray[np.bool_] | None = None) -> Scene:
+        """uint8 [H, W, 3] RGB or [H, W] → boxes of what sits there, and how plain the ground is. `hidden`, [h, w] as
+        `earlier.small_grey` is: True where nothing is looked for."""
+        residual = _residual(small_grey(pixels))
         ground = _NORMAL * _median(residual)
+        if hidden is not None:
+            residual[hidden] = 0
         threshold = max(FLOOR, SPREADS * ground)
+        plain = ground <= PLAIN_GROUND
         return Scene(
-            proposals=_blobs(residual, threshold)[: self.max_proposals],
+            proposals=_blobs(residual, threshold)[: self.max_proposals] if plain or self.on_any_ground else (),
             ground=ground,
-            plain=ground <= PLAIN_GROUND,
+            plain=plain,
             blank=float((residual >= threshold).mean()) < BLANK_SHARE,
         )
-
-
-def _small_grey(pixels: NDArray[np.uint8]) -> Grey:
-    grey = pixels if pixels.ndim == 2 else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-    scale = min(WIDTH / grey.shape[1], HIGHEST / grey.shape[0])
-    return images.resize(grey, max(1, round(grey.shape[0] * scale)), max(1, round(grey.shape[1] * scale)))
 
 
 def _residual(grey: Grey) -> Grey:
