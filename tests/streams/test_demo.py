@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import msgspec
@@ -85,6 +86,7 @@ def test_the_demo_prints_truth_beside_result_and_what_was_refused(
     assert run_command(["demo", "--hours", "0.5"]) == 0
     printed = capsys.readouterr().out
     assert "Truth beside result" in printed
+    assert re.search(r"Individuals: (\d+) came; \1 were counted", printed)
     assert "truncated" in printed
     assert "report.html" in printed
     assert "katydid models add birdnet" in printed

@@ -127,35 +127,45 @@ def genus(name: str) -> str:
 
 
 def _boxes(truth: Sequence[Truth], rows: Sequence[dict[str, object]]) -> tuple[int, int, int]:
-    """(true boxes, of these found, boxes that fit none) over all frames; each true box takes its best match."""
-    true: dict[str, list[list[float]]] = defaultdict(list)
-    for row in truth:
-        if row.kind == "frame" and row.box_x is not None:
-            true[row.file].append([row.box_x, row.box_y or 0.0, row.box_w or 0.0, row.box_h or 0.0])
-    given: dict[str, list[list[float]]] = defaultdict(list)
+    """(true boxes, of these found, boxes that fit none) over all frames."""
+    there = sum(row.kind == "frame" and row.box_x is not None for row in truth)
+    given = sum(each["box_x"] is not None for each in rows)
+    found = sum(1 for _ in matched_boxes(truth, rows))
+    return there, found, given - found
+
+
+def matched_boxes(
+    truth: Sequence[Truth], rows: Sequence[dict[str, object]]
+) -> Iterable[tuple[Truth, dict[str, object]]]:
+    """True boxes with the detections that fit them, one to one within each frame, the best overlaps first."""
+    given: dict[str, list[dict[str, object]]] = defaultdict(list)
     for each in rows:
         if each["box_x"] is not None:
-            given[str(each["file"])].append([float(str(each[name])) for name in ("box_x", "box_y", "box_w", "box_h")])
-    found = sum(_matches(np.array(boxes), np.array(given.get(file, []))) for file, boxes in true.items())
-    total = sum(map(len, given.values()))
-    return sum(map(len, true.values())), found, total - found
+            given[str(each["file"])].append(each)
+    true: dict[str, list[Truth]] = defaultdict(list)
+    for row in truth:
+        if row.kind == "frame" and row.box_x is not None and row.file in given:
+            true[row.file].append(row)
+    for file, boxes in true.items():
+        found = given[file]
+        sides = ("box_x", "box_y", "box_w", "box_h")
+        overlap = _iou(
+            np.array([[getattr(one, side) or 0.0 for side in sides] for one in boxes]),
+            np.array([[float(str(one[side])) for side in sides] for one in found]),
+        )
+        yield from ((boxes[row], found[column]) for row, column in _best_first(overlap))
 
 
-def _matches(true: np.ndarray, given: np.ndarray) -> int:
-    """How many true boxes are matched one to one, the best overlaps first; both [n, 4] as x, y, w, h."""
-    if not len(given):
-        return 0
-    overlap = _iou(true, given)
-    count = 0
-    while overlap.max() >= IOU:
+def _best_first(overlap: np.ndarray) -> Iterable[tuple[int, int]]:
+    """Row and column of overlaps of at least IOU, one to one, the best first; `overlap` is used up."""
+    while overlap.size and overlap.max() >= IOU:
         row, column = np.unravel_index(int(overlap.argmax()), overlap.shape)
         overlap[row, :], overlap[:, column] = -1.0, -1.0
-        count += 1
-    return count
+        yield int(row), int(column)
 
 
 def _iou(true: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """Intersection over union, [true, given]."""
+    """Intersection over union, [true, given]; both [n, 4] as x, y, w, h."""
     a, b = true[:, None, :], given[None, :, :]
     w = np.minimum(a[..., 0] + a[..., 2], b[..., 0] + b[..., 2]) - np.maximum(a[..., 0], b[..., 0])
     h = np.minimum(a[..., 1] + a[..., 3], b[..., 1] + b[..., 3]) - np.maximum(a[..., 1], b[..., 1])

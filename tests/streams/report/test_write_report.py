@@ -159,6 +159,53 @@ def test_frames_are_shown_with_a_contact_sheet(scene: Scene, keep: Keep, tmp_pat
     assert "4 frames" in reader.text and "audio" not in reader.tags
 
 
+def test_a_contact_sheet_shows_each_animal_once_and_says_how_long_it_was_there(
+    scene: Scene, keep: Keep, tmp_path: Path
+) -> None:
+    """One sits through six frames of a minute, another far from it is in two of them: eight boxes, two animals."""
+    sitting, visiting = Box(x=0.5, y=0.5, w=0.075, h=0.1), Box(x=0.1, y=0.1, w=0.05, h=0.05)
+    photos = [scene.photo(f"trap_{n}.jpg") for n in range(6)]
+    store = keep(
+        [
+            scene.outcome(
+                one,
+                [seen(box=sitting, score=0.6 + n / 100), *([seen(box=visiting, score=0.5)] if n in (2, 3) else [])],
+                kind=Kind.FRAME,
+                at=DUSK + n * 60 * NS,
+            )
+            for n, one in enumerate(photos)
+        ]
+    )
+    store.follow()
+    reader = read(write_report(store, tmp_path / "r.html", root=scene.root))
+    assert reader.tags.count("img") == 2
+    assert "Animals in view 2" in reader.text
+    assert "2 animals in view; 8 detections in 6 captures" in reader.text
+    assert "0.65 · 22:00:00 to 22:05:00, 6 frames" in reader.text
+    assert "0.50 · 22:02:00 to 22:03:00, 2 frames" in reader.text
+    assert "Not all followed" not in reader.text
+
+
+def test_what_was_not_followed_yet_is_said_and_shown_by_its_detections(
+    scene: Scene, keep: Keep, tmp_path: Path
+) -> None:
+    box = Box(x=0.5, y=0.5, w=0.075, h=0.1)
+    photos = [scene.photo(f"trap_{n}.jpg") for n in range(3)]
+    store = keep(
+        [scene.outcome(one, [seen(box=box)], kind=Kind.FRAME, at=DUSK + n * NS * 60) for n, one in enumerate(photos)]
+    )
+    reader = read(write_report(store, tmp_path / "r.html", root=scene.root))
+    assert "The animals and bouts of 1 sensor night are still to be counted" in reader.text
+    assert reader.tags.count("img") == 3
+
+
+def test_noise_is_no_bout_of_song(scene: Scene, keep: Keep, tmp_path: Path) -> None:
+    store = keep([scene.outcome(scene.recording(), [heard(), heard("Engine", rank="none")])])
+    store.follow()
+    words = read(write_report(store, tmp_path / "r.html", root=scene.root)).text
+    assert "Bouts of song 1" in words and "1 bout of song; 1 detection in 1 capture" in words
+
+
 def test_every_address_lies_in_the_file_itself(scene: Scene, keep: Keep, tmp_path: Path) -> None:
     box = Box(x=0.5, y=0.5, w=0.075, h=0.1)
     store = keep(

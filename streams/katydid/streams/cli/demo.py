@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from katydid.sensors.sources.simulated import Night, Station
     from katydid.streams.comparison import Comparison
+    from katydid.streams.identities import Identities
     from katydid.streams.local import RunSummary
 
 MARKER = ".katydid-demo"
@@ -124,6 +125,7 @@ def _show(out: Path, summary: RunSummary) -> None:
     from katydid.streams.cli.run import summary_lines
     from katydid.streams.cli.screen import console, safe
     from katydid.streams.comparison import compare
+    from katydid.streams.identities import identities
     from katydid.streams.store import open_store
     from katydid.streams.store.protocol import OutcomeFilter
 
@@ -131,10 +133,13 @@ def _show(out: Path, summary: RunSummary) -> None:
     for line in summary_lines(summary, out)[:1]:
         screen.print(line)
     with open_store(summary.outputs.store, read_only=True) as store:
-        comparison = compare(read_truth(out / "truth.csv"), store.detections(OutcomeFilter()))
+        truth, detections = read_truth(out / "truth.csv"), store.detections(OutcomeFilter())
+        comparison = compare(truth, detections)
+        individuals = identities(truth, detections, store.occurrences(OutcomeFilter()))
         refused = store.outcomes(OutcomeFilter(statuses=("refused",))).to_pylist()
     screen.print(truth_table(comparison))
     screen.print(insects_line(comparison))
+    screen.print(individuals_line(individuals))
     reasons = "; ".join(f"{safe(row['file'])}: {safe(row['reason'])}" for row in refused)
     screen.print(f"Refused, and kept with its reason: {reasons or 'nothing'}.")
     screen.print(f"\nReport  {safe(summary.outputs.report)}")
@@ -166,3 +171,17 @@ def insects_line(comparison: Comparison) -> str:
         f"{comparison.insects_found:,} were found, {comparison.insects_made_up:,} boxes fit none. "
         "They stay unnamed: no image model is in the box."
     )
+
+
+def individuals_line(individuals: Identities) -> str:
+    """Animals, not boxes: one that sits through eighty frames is one."""
+    line = (
+        f"Individuals: {individuals.there:,} came; {individuals.counted:,} were counted, {individuals.once:,} of them"
+    )
+    line += " each as one and nobody else"
+    wrong = {
+        "counted several times": individuals.split,
+        "taken for another": individuals.joined,
+        "never found": individuals.missed,
+    }
+    return "; ".join([line, *(f"{number:,} {words}" for words, number in wrong.items() if number)]) + "."

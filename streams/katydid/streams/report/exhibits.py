@@ -1,4 +1,5 @@
-"""What is shown of each species: its best clips to look at and hear, its best frame, a contact sheet of crops.
+"""What is shown of each species: its best clips to look at and hear, its best frame, and a contact sheet with a picture
+of each individual, or of each of the best detections where individuals were not followed.
 
 Everything stays inside an allowance of bytes that is spent in turns: every species gets its best clip before any gets
 its second, so a page about a hundred species shows a hundred. Originals are verified before they are cut; what is gone
@@ -20,12 +21,14 @@ from katydid.streams.media import frames
 from katydid.streams.media.finder import Lost, MediaFinder
 from katydid.streams.report import figures, originals, sound, svg
 from katydid.streams.report.findings import Species
+from katydid.streams.report.individuals import REMEMBERED, Census, Followings, Individual
 from katydid.streams.report.text import NS
 from katydid.streams.store.protocol import Store
 
 CLIPS = 3
 CROPS = 12
-MOST_CROPS = 180
+"""Of detections, where individuals were not followed."""
+MOST_CROPS = 240
 """On one page, all species together."""
 
 
@@ -64,6 +67,8 @@ class Crop(msgspec.Struct, frozen=True, kw_only=True):
     picture: str
     """A data URI."""
     facts: Facts
+    individual: Individual | None = None
+    """None: a detection that belongs to nobody, since individuals were not followed."""
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,12 +100,17 @@ class Allowance:
         return True
 
 
-def gather(store: Store, species: Sequence[Species], finder: MediaFinder, allowance: Allowance) -> dict[str, Shown]:
-    """Taxon id → what is shown of it."""
-    stands = [_Stand(store, row, finder, allowance) for row in species]
+def gather(
+    store: Store, species: Sequence[Species], finder: MediaFinder, allowance: Allowance, census: Census | None = None
+) -> dict[str, Shown]:
+    """Taxon id → what is shown of it. With a census, the contact sheet shows individuals."""
+    stands = [
+        _Stand(store, row, finder, allowance, None if census is None else census.of(row.taxon_id)) for row in species
+    ]
     _turns(stands, 1, _Stand.add_clip)
     _turns(stands, 1, _Stand.add_frame)
-    _turns(stands, min(CROPS, max(1, MOST_CROPS // max(1, sum(stand.has_frames for stand in stands)))), _Stand.add_crop)
+    most = CROPS if census is None else REMEMBERED
+    _turns(stands, min(most, max(1, MOST_CROPS // max(1, sum(stand.has_frames for stand in stands)))), _Stand.add_crop)
     _turns(stands, CLIPS - 1, _Stand.add_clip)
     return {stand.species.taxon_id: stand.shown() for stand in stands}
 
@@ -114,12 +124,15 @@ def _turns(stands: Sequence[_Stand], turns: int, add: Callable[[_Stand], None]) 
 class _Stand:
     """One species while the page is being filled."""
 
-    def __init__(self, store: Store, species: Species, finder: MediaFinder, allowance: Allowance) -> None:
+    def __init__(
+        self, store: Store, species: Species, finder: MediaFinder, allowance: Allowance, followed: Followings | None
+    ) -> None:
         self.species = species
+        self._individuals = {one.best_detection_id: one for one in (followed.shown if followed else ())}
         self._store, self._finder, self._allowance = store, finder, allowance
         self._clip_ids = list(species.best.get("clip", ()))
         self._frame_ids = list(species.best.get("frame", ()))
-        self._crop_ids = list(self._frame_ids)
+        self._crop_ids = list(self._frame_ids) if followed is None else list(self._individuals)
         self._clips: list[Clip] = []
         self._crops: list[Crop] = []
         self._frame: Picture | None = None
@@ -192,7 +205,8 @@ class _Stand:
         if isinstance(pixels, Lost):
             return pixels
         drawn = svg.data_uri(svg.jpeg(frames.thumbnail(pixels, detection.box)), "image/jpeg")
-        return Crop(picture=drawn, facts=facts_of(outcome, detection)), len(drawn)
+        individual = self._individuals.get(detection.detection_id)
+        return Crop(picture=drawn, facts=facts_of(outcome, detection), individual=individual), len(drawn)
 
     def _label(self, what: str, detection: Detection) -> str:
         name = self.species.name or "something that no model named"

@@ -18,6 +18,7 @@ from katydid.streams.media.finder import MediaFinder
 from katydid.streams.report import text
 from katydid.streams.report.exhibits import Allowance, gather
 from katydid.streams.report.findings import find
+from katydid.streams.report.individuals import census
 from katydid.streams.report.view import KINDS, SECTIONS, View, moment_or_dash, view
 from katydid.streams.store.protocol import Store
 
@@ -46,10 +47,12 @@ def write_report(
     """
     found = find(store)
     with_section = [row for row in found.species if row.is_organism or not row.taxon_id][:SECTIONS]
-    shown = gather(store, with_section, MediaFinder(root), Allowance(MEDIA_BYTES))
+    counted = census(store)
+    shown = gather(store, with_section, MediaFinder(root), Allowance(MEDIA_BYTES), counted)
     seen = view(
         found,
         shown,
+        counted,
         title=title,
         credits=credits,
         place=place,

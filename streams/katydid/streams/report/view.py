@@ -18,6 +18,7 @@ from katydid.streams.report.exhibits import Shown
 from katydid.streams.report.findings import BINS, Findings, Species
 from katydid.streams.report.heatmap import HeatMap, HeatRow, heatmap
 from katydid.streams.report.hours import LocalHours, SunTimes, starts_at, sun_times
+from katydid.streams.report.individuals import Census, Followings
 from katydid.streams.report.text import NS, count, duration, moment, zone_of
 
 TABLE_ROWS = 300
@@ -45,6 +46,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     spark: Markup
     shown: Shown | None
     """None: it has no section."""
+    followed: Followings | None
+    """Its individuals and bouts; None: they were not followed."""
 
 
 class Chart(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +72,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str
     found: Findings
+    census: Census | None
+    """None: the store follows nothing."""
     zone: tzinfo
     zone_name: str
     when: str
@@ -95,6 +100,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 def view(
     found: Findings,
     shown: dict[str, Shown],
+    census: Census | None,
     *,
     title: str,
     credits: Sequence[BundleManifest],
@@ -105,7 +111,7 @@ def view(
     """Puts the page together."""
     zone_name = next(iter(found.zones), "UTC")
     zone = zone_of(zone_name)
-    rows = [_row(number, species, shown) for number, species in enumerate(found.species)]
+    rows = [_row(number, species, shown, census) for number, species in enumerate(found.species)]
     organisms = [row for row in rows if row.species.is_organism]
     place = place or _place(found)
     sun = _sun(found, place, zone)
@@ -115,6 +121,7 @@ def view(
     return View(
         title=title,
         found=found,
+        census=census,
         zone=zone,
         zone_name=zone_name,
         when=_when(found, zone),
@@ -127,7 +134,7 @@ def view(
         sun_words=_sun_words(found, place, sun),
         strip=strip(found.sensors, zone),
         histogram=histogram(bars, words) if sum(bars) else None,
-        notes=tuple(_notes(found, zone_name, uncalibrated)),
+        notes=tuple(_notes(found, census, uncalibrated)),
         models=tuple(_models(found, credits)),
         uncalibrated=uncalibrated,
         stamp=_stamp(found, zone),
@@ -186,7 +193,7 @@ def _effort(found: Findings) -> str:
 # --- species ------------------------------------------------------------------------------------------------------
 
 
-def _row(number: int, species: Species, shown: dict[str, Shown]) -> Row:
+def _row(number: int, species: Species, shown: dict[str, Shown], census: Census | None) -> Row:
     title = species.name or "Found, and not named"
     return Row(
         anchor=f"s{number + 1}",
@@ -195,6 +202,7 @@ def _row(number: int, species: Species, shown: dict[str, Shown]) -> Row:
         latin=species.rank in ("species", "subspecies", "genus", "subgenus"),
         spark=spark(species.histogram, f"Confidence of {count(species.detections, 'detection')} of {title}"),
         shown=shown.get(species.taxon_id),
+        followed=None if census is None else census.of(species.taxon_id),
     )
 
 
@@ -254,8 +262,11 @@ def _caption(chart: HeatMap, left_out: int) -> str:
 # --- what a reader must know --------------------------------------------------------------------------------------
 
 
-def _notes(found: Findings, zone_name: str, uncalibrated: tuple[str, ...]) -> list[Note]:
+def _notes(found: Findings, census: Census | None, uncalibrated: tuple[str, ...]) -> list[Note]:
     notes = []
+    if census is not None and census.waiting:
+        words = f"The animals and bouts of {count(census.waiting, 'sensor night')} are still to be counted."
+        notes.append(Note(head="Not all followed.", words=words))
     if uncalibrated:
         names = ", ".join(uncalibrated)
         words = f"The numbers of {names} are scores: 0.80 does not mean that 80 of 100 are right. Listen and look."

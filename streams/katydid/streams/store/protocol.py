@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 import pyarrow as pa
@@ -61,3 +61,14 @@ class Store(Sink, Protocol):
 
     def sensors(self) -> pa.Table:
         """SENSOR: per sensor: captures by status, first and last capture, effort."""
+
+
+@runtime_checkable
+class Followed(Protocol):
+    """A store that keeps individuals and bouts beside the detections that they gather."""
+
+    def occurrences(self, filter: OutcomeFilter) -> pa.Table:
+        """OCCURRENCE: those first seen in the window, by first_seen and occurrence_id, as far as they were followed."""
+
+    def unfollowed(self) -> int:
+        """Sensor nights that have detections which were not followed yet."""
