@@ -18,6 +18,7 @@ from katydid.models.engines.placeholder import placeholder_bundle
 from katydid.models.manifest import BundleKind
 from katydid.streams.cli import run_command
 from katydid.streams.store import open_store
+from katydid.streams.store.protocol import OutcomeFilter
 
 RATE = 16000
 
@@ -187,6 +188,15 @@ def test_explain_tells_every_number_and_the_gates(done: Path, capsys: pytest.Cap
     for word in ("score", "probability", "prior", "posterior", "rms_dbfs", "bound", "Next best", "digest", "ears-1"):
         assert word in out
     assert "not run" in out
+
+
+def test_explain_tells_which_bout_a_detection_belongs_to(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_store(done.with_name("moor.katydid") / "detections.duckdb", read_only=True) as store:
+        bout = store.occurrences(OutcomeFilter()).to_pylist()[0]
+    out, _ = said(capsys, "explain", bout["detection_ids"][0], done)
+    assert "a bout of song" in out
+    assert f"1 of its {bout['detections']} detections" in out
+    assert bout["occurrence_id"] in out
 
 
 def test_explain_tells_why_a_capture_was_refused(done: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -35,10 +35,11 @@ def explain(
     with opened(where) as (store, outputs):
         outcome, detection = _found(store, what)
         root = originals(store, where, outputs)
+        followed = [] if detection is None else _followed(store, outcome, detection)
     if picture is not None:
         _save_picture(picture, outcome, detection, root)
     screen = console()
-    for title, rows in sections(outcome, detection):
+    for title, rows in sections(outcome, detection, followed):
         screen.print(f"\n[bold]{title}[/]")
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
         table.add_column(no_wrap=True)
@@ -79,7 +80,34 @@ def _save_picture(path: Path, outcome: Outcome, detection: Detection | None, roo
         file.write_bytes(drawn)
 
 
-def sections(outcome: Outcome, detection: Detection | None) -> Iterator[tuple[str, list[Row]]]:
+def _followed(store: DuckDBStore, outcome: Outcome, detection: Detection) -> list[Row]:
+    """The animal or bout that the detection belongs to; a session is a day, so it was first seen not long before."""
+    from katydid.models.follow.sessions import WIDEST
+    from katydid.streams.store.protocol import OutcomeFilter, Window
+
+    at = outcome.captured_at
+    around = OutcomeFilter(window=Window(start=at - 2 * WIDEST, end=at + WIDEST), sensors=(outcome.sensor_id,))
+    for row in store.occurrences(around).to_pylist():
+        if detection.detection_id in row["detection_ids"]:
+            return list(_occurrence(row, detection))
+    return [("none", "not followed yet: the next `katydid run` does" if store.unfollowed() else "it belongs to none")]
+
+
+def _occurrence(row: dict[str, Any], detection: Detection) -> Iterator[Row]:
+    form = "%Y-%m-%d %H:%M:%S"
+    yield "what", "an animal in view" if row["kind"] == "frame" else "a bout of song"
+    yield "seen", f"{row['first_seen']:{form}} to {row['last_seen']:{form}} UTC, in {row['captures']} captures"
+    place = row["detection_ids"].index(detection.detection_id) + 1
+    yield "this one", f"{place} of its {row['detections']} detections, in the order of time"
+    number = row["score"] if row["probability"] is None else row["probability"]
+    word = "score" if row["probability"] is None else "probability"
+    yield "fused name", "none" if row["taxon"] is None else f"{row['taxon']}, {row['rank']}: {word} {number:.4f}"
+    if row["body_length_mm"] is not None:
+        yield "body length", f"{row['body_length_mm']:.1f} mm"
+    yield "occurrence id", row["occurrence_id"]
+
+
+def sections(outcome: Outcome, detection: Detection | None, followed: list[Row]) -> Iterator[tuple[str, list[Row]]]:
     """Titles and rows, in the order in which the numbers came about."""
     yield "Capture", list(_capture(outcome))
     if detection is None:
@@ -93,6 +121,7 @@ def sections(outcome: Outcome, detection: Detection | None) -> Iterator[tuple[st
         if detection.lineage:
             yield "At every rank", [(step.rank, f"{step.probability:.4f}  {step.name}") for step in detection.lineage]
         yield "Decision", _decision(detection)
+        yield "Individual", followed
     yield "What ran", list(_provenance(outcome, detection))
 
 
