@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from random import Random
 
@@ -135,7 +136,7 @@ def follow_way(way: Way, behaviour: Behaviour, stay_factor: float) -> None:
 
 
 def _forage(way: Way, forages: Forages, stay_factor: float) -> None:
-    chance, until = way.chance, way.at + forages.longest_s
+    chance, until = way.chance, way.at + forages.longest_s - 20.0
     while True:
         way.enter(way.outside(), _HIGH_MM)
         flowers = _geometric(chance, forages.flowers)
@@ -172,14 +173,12 @@ def _next_spot(way: Way, forages: Forages) -> None:
 
 
 def _near(way: Way) -> int:
-    """A flower by a weight that falls with its distance, not the one it is on."""
-    layout = way.layout
-    reach = 0.15 * layout.scene.width_mm
-    weights = [
-        0.0 if plant == way.plant else 0.05 + math.exp(-math.hypot(float(x) - way.x, float(y) - way.y) / reach)
-        for plant, (x, y) in enumerate(zip(layout.x[: layout.plants], layout.y[: layout.plants], strict=True))
-    ]
-    return way.chance.choices(range(layout.plants), weights)[0] if sum(weights) > 0 else way.plant
+    """Another flower, the near ones more often; any of them for one who comes."""
+    layout, chance = way.layout, way.chance
+    if way.plant < 0:
+        return chance.randrange(layout.plants)
+    sums = layout.nearness[way.plant]
+    return min(bisect.bisect_right(sums, chance.random() * sums[-1]), layout.plants - 1)
 
 
 def _feed(way: Way, forages: Forages, seconds: float) -> None:
@@ -218,7 +217,7 @@ def _fidget(way: Way, settles: Settles) -> None:
     elif kind < 0.4:
         way.sit(chance.uniform(0.3, 1.5), turn_to=way.heading + chance.gauss(0.0, 0.9))
     else:
-        heading, far = way.heading + chance.gauss(0.0, 0.6), chance.expovariate(1.0 / settles.shuffle_mm)
+        heading, far = way.heading + chance.gauss(0.0, 0.6), min(chance.expovariate(1.0 / settles.shuffle_mm), 200.0)
         scene = way.layout.scene
         x = min(max(way.x + far * math.cos(heading), 0.02 * scene.width_mm), 0.98 * scene.width_mm)
         y = min(max(way.y + far * math.sin(heading), 0.03 * scene.height_mm), 0.97 * scene.height_mm)

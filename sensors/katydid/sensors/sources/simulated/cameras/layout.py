@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property, lru_cache
 from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
 
 from katydid.sensors.sources.simulated.cameras.chance import smooth, stream
-from katydid.sensors.sources.simulated.cameras.scene import CameraScene, Ground
+from katydid.sensors.sources.simulated.cameras.scene import CameraScene, Ground, bare
 
 Floats = NDArray[np.float64]
 
@@ -54,9 +55,10 @@ class Layout:
 
     def sway(self, at: float) -> Floats:
         """How far each plant is from its place at `at`, mm, [2, plants + leaves]."""
-        if self._swayed[0] != at:
-            self._swayed = (at, self._sway(at))
-        return self._swayed[1]
+        known = self._swayed
+        if known[0] != at:
+            self._swayed = known = (at, self._sway(at))
+        return known[1]
 
     def _sway(self, at: float) -> Floats:
         gust = self.gust(at)
@@ -67,18 +69,42 @@ class Layout:
         far = gust * self._reach
         return np.stack([far * (along * turn_x - across * turn_y), far * (along * turn_y + across * turn_x)])
 
-    def hidden(self, x: Floats, y: Floats, at: float, beneath: int) -> NDArray[np.bool_]:
-        """Which of the points (mm) a leaf covers, or the head of plant `beneath` (-1: none), [n]."""
+    def hidden(self, x: Floats, y: Floats, at: float, beneath: bool) -> NDArray[np.bool_]:
+        """Which of the points (mm) a leaf covers, or a flower if they are beneath the flowers, [n]."""
         sway = self.sway(at)
         covered = np.zeros(len(x), bool)
         for number, (half, width, angle) in enumerate(self.leaf_shape, self.plants):
             dx, dy = x - self.x[number] - sway[0, number], y - self.y[number] - sway[1, number]
+            if np.hypot(dx[0], dy[0]) > half + 60.0:
+                continue
             along, across = dx * math.cos(angle) + dy * math.sin(angle), dy * math.cos(angle) - dx * math.sin(angle)
             covered |= (along / half) ** 2 + (across / width) ** 2 < 1.0
-        if beneath >= 0:
-            dx, dy = x - self.x[beneath] - sway[0, beneath], y - self.y[beneath] - sway[1, beneath]
-            covered |= dx**2 + dy**2 < (0.9 * self.radius[beneath]) ** 2
+        if beneath:
+            heads = slice(0, self.plants)
+            dx = x[:, None] - self.x[heads] - sway[0, heads]
+            dy = y[:, None] - self.y[heads] - sway[1, heads]
+            covered |= (dx**2 + dy**2 < (0.9 * self.radius[heads]) ** 2).any(axis=1)
         return covered
+
+    @cached_property
+    def nearness(self) -> list[list[float]]:
+        """For each plant, running sums of how readily an animal goes to each other: e-folding in 15 % of the width."""
+        plants = slice(0, self.plants)
+        far = np.hypot(self.x[plants, None] - self.x[plants], self.y[plants, None] - self.y[plants])
+        weights = 0.05 + np.exp(-far / (0.15 * self.scene.width_mm))
+        if self.plants > 1:
+            np.fill_diagonal(weights, 0.0)
+        return [[float(each) for each in row] for row in np.cumsum(weights, axis=1)]
+
+
+@lru_cache(maxsize=32)
+def _laid_out(scene: CameraScene, look: int) -> Layout:
+    return Layout(scene, look)
+
+
+def layout_of(scene: CameraScene, seed: int) -> Layout:
+    """The layout of a scene; scenes that share `look`, ground, size and weather share it."""
+    return _laid_out(bare(scene), seed if scene.look is None else scene.look)
 
 
 def _patches(scene: CameraScene, chance: Random) -> list[tuple[float, float, float]]:

@@ -1,7 +1,8 @@
 """Who is in view when and where, without drawing anything: pure functions of (scene, seed, time), asked in any order.
 
-Time is cut into hours since 1970. Each hour, each kind of visitor and each individual has its own chance, so what is
-there at a moment does not depend on what was asked before, and nothing but the hours around that moment is held.
+Time is cut into blocks of ten minutes since 1970. Each block, each kind of visitor and each individual has its own
+chance, so what is there at a moment does not depend on what was asked before. Held are the ways of those who are there
+or soon will be, and a line for each who came within the longest stay: some 10-300 kB a camera, whatever the season.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -19,16 +21,16 @@ from numpy.typing import NDArray
 from katydid.sensors.sources.simulated.cameras import shapes, sun
 from katydid.sensors.sources.simulated.cameras.behaviour import Way, follow_way
 from katydid.sensors.sources.simulated.cameras.chance import mixed, stream
-from katydid.sensors.sources.simulated.cameras.layout import Layout
-from katydid.sensors.sources.simulated.cameras.moves import Move, Pose, pose
+from katydid.sensors.sources.simulated.cameras.layout import layout_of
+from katydid.sensors.sources.simulated.cameras.moves import Manner, Move, Pose, pose
 from katydid.sensors.sources.simulated.cameras.scene import CameraScene, Visitors
-from katydid.sensors.sources.simulated.cameras.taxa import INSECTS, Insect
+from katydid.sensors.sources.simulated.cameras.taxa import INSECTS, Insect, Shape
 
 Activity = Callable[[str, float], float]
 """A factor, 0..1, on a taxon's arrivals at a time (seconds since 1970): temperature, rain, what a deployment knows."""
 Floats = NDArray[np.float64]
 
-_HOUR_S, _CELL_S = 3600.0, 60.0
+_HOUR_S, _BLOCK_S, _CELL_S = 3600.0, 600.0, 60.0
 _ARRIVALS, _INDIVIDUAL = 21, 22
 _LENS_MM = 800.0
 """How far the lens is above the ground: what flies `lift` mm high is larger by lift / this."""
@@ -41,6 +43,18 @@ class Box(msgspec.Struct, frozen=True):
     y: float
     w: float
     h: float
+
+
+Key = tuple[int, int, int]
+"""Block of ten minutes, kind of visitor, number of the candidate: one animal."""
+
+
+class _Stay(msgspec.Struct, frozen=True, gc=False):
+    """When one animal is there, without its way."""
+
+    arrives: float
+    leaves: float
+    key: Key
 
 
 class Individual(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +94,28 @@ class SeenIndividual(msgspec.Struct, frozen=True, kw_only=True):
     """"flies", "hovers", "walks" or "sits"."""
 
 
-class Placed(msgspec.Struct, frozen=True, kw_only=True):
+class _Stands(NamedTuple):
+    """All that an outline depends on."""
+
+    shape: Shape
+    flying: bool
+    x: float
+    y: float
+    heading: float
+    scale: float
+
+
+class _Outline(NamedTuple):
+    box: Box
+    hull: Floats
+    """[n, 2] mm."""
+    inside: Floats
+    """[m, 2] mm: points spread over it."""
+    shown: NDArray[np.bool_]
+    """[m]: which of them lie in the picture."""
+
+
+class Placed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One animal at one moment, as it is drawn."""
 
     who: Individual
@@ -95,46 +130,58 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def order(self) -> tuple[int, float]:
         """Who lies under whom: beneath flowers, on the ground by arrival, in the air by height."""
-        return (0 if self.pose.beneath else 2 if self.pose.flying else 1), self.pose.lift or self.who.arrives
+        flying = self.pose.flying
+        return (2 if flying else 0 if self.pose.beneath else 1), (self.pose.lift if flying else self.who.arrives)
 
-    def spread(self, points: Floats) -> Floats:
-        """Points of its outline [n, 2] taken to mm in the picture."""
-        cos, sin = math.cos(self.pose.heading) * self.scale, math.sin(self.pose.heading) * self.scale
-        turned: Floats = points @ np.array([[cos, sin], [-sin, cos]])
-        turned += (self.x, self.y)
-        return turned
+    @property
+    def still(self) -> bool:
+        return self.pose.manner is Manner.SITS
+
+    @property
+    def stands(self) -> _Stands:
+        return _Stands(self.insect.shape, self.pose.flying, self.x, self.y, self.pose.heading, self.scale)
 
 
 class Paths:
     """The animals before one camera: the same for every frame rate, size and fidelity."""
 
     def __init__(self, scene: CameraScene, seed: int, activity: Activity | None = None) -> None:
-        self.scene, self.seed, self.layout = scene, seed, Layout(scene, seed)
+        self.scene, self.seed, self.layout = scene, seed, layout_of(scene, seed)
         self._activity = activity
         longest = [INSECTS[each.taxon].behaviour.longest_s for each in scene.visitors]
         self.longest_s = max(longest, default=0.0)
         """No animal is there for longer: how far back the past matters, seconds."""
-        self._hour = lru_cache(maxsize=3 + math.ceil(self.longest_s / _HOUR_S))(self._arrivals)
+        self._held: dict[Key, Individual] = {}
+        self._block = lru_cache(maxsize=3 + math.ceil(self.longest_s / _BLOCK_S))(self._arrivals)
         self._cell = lru_cache(maxsize=2)(self._near)
+        self._outlined = lru_cache(maxsize=256)(self._outline)
 
     def individuals(self, start: datetime, end: datetime) -> Iterator[Individual]:
-        """Everyone who is there at some time from `start` to before `end`, by the hour of arrival; one at a time."""
+        """Everyone who is there at some time from `start` to before `end`, by the ten minutes in which they come."""
         first, last = start.timestamp(), end.timestamp()
-        for hour in range(math.floor((first - self.longest_s) / _HOUR_S), math.ceil(last / _HOUR_S)):
-            yield from (each for each in self._hour(hour) if each.arrives < last and each.leaves > first)
+        for block in range(math.floor((first - self.longest_s) / _BLOCK_S), math.ceil(last / _BLOCK_S)):
+            for stay in self._block(block):
+                if stay.arrives < last and stay.leaves > first:
+                    yield self._individual(stay.key, stay.arrives)
+            self._let_go(first, last)
 
     def boxes_at(self, at: datetime | float) -> tuple[SeenIndividual, ...]:
         """Who can be seen at a moment (aware, or seconds since 1970), lowest first."""
         moment = at.timestamp() if isinstance(at, datetime) else at
-        placed = self.placed(moment)
-        boxes = [self._box(each, moment) for each in placed]
-        seen = []
-        for number, (each, (box, inside)) in enumerate(zip(placed, boxes, strict=True)):
-            over = [placed[later] for later in range(number + 1, len(placed)) if _touch(box, boxes[later][0])]
-            share = self._visible(each, inside, over, moment)
+        return self.seen(self.placed(moment), moment)
+
+    def seen(self, placed: list[Placed], at: float) -> tuple[SeenIndividual, ...]:
+        """The truth of a picture with these animals in it."""
+        outlines = [self._outlined(each.stands) if each.still else self._smeared(each, at) for each in placed]
+        found = []
+        for number, (each, outline) in enumerate(zip(placed, outlines, strict=True)):
+            if outline.box.w <= 0.0 or outline.box.h <= 0.0:
+                continue
+            over = [other for other in outlines[number + 1 :] if _touch(outline.box, other.box)]
+            share = self._visible(each, outline, over, at)
             if share > 0.0:
-                seen.append(_seen(each, box, share))
-        return tuple(seen)
+                found.append(_seen(each, outline.box, share))
+        return tuple(found)
 
     def placed(self, at: float) -> list[Placed]:
         """Everyone in or about the picture at `at`, lowest first."""
@@ -158,51 +205,70 @@ class Paths:
         scale = who.length_mm * (1.0 + where.lift / _LENS_MM)
         return Placed(who=who, insect=INSECTS[who.taxon], pose=where, x=x, y=y, scale=scale)
 
-    def _box(self, each: Placed, at: float) -> tuple[Box, Floats]:
-        """Its box, smeared over the exposure, and points of its outline in mm."""
-        scene, shape = self.scene, each.insect.shape
-        outline = each.spread(shapes.silhouette(shape, each.pose.flying))
-        if each.pose.flying:
-            after = each.who.pose(at + scene.exposure_s)
-            if after is not None:
-                moved = self._place(each.who, after, at + scene.exposure_s)
-                outline = np.concatenate([outline, moved.spread(shapes.silhouette(shape, after.flying))])
-        (left, top), (right, bottom) = outline.min(axis=0), outline.max(axis=0)
+    def _outline(self, stands: _Stands) -> _Outline:
+        """Of an animal that does not move."""
+        hull, inside = (_spread(stands, points(stands.shape, stands.flying)) for points in _OUTLINES)
+        x, y = inside[:, 0], inside[:, 1]
+        shown = (x >= 0) & (x < self.scene.width_mm) & (y >= 0) & (y < self.scene.height_mm)
+        return _Outline(self._boxed(hull), hull, inside, shown)
+
+    def _smeared(self, each: Placed, at: float) -> _Outline:
+        """Of an animal that moves while the shutter is open."""
+        outline = self._outline(each.stands)
+        later = at + self.scene.exposure_s
+        after = each.who.pose(later) if each.pose.flying else None
+        if after is None:
+            return outline
+        moved = self._place(each.who, after, later).stands
+        both = np.concatenate([outline.hull, _spread(moved, shapes.silhouette(moved.shape, moved.flying))])
+        return outline._replace(box=self._boxed(both))
+
+    def _boxed(self, points: Floats) -> Box:
+        scene = self.scene
+        (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
         x0, x1 = max(left / scene.width_mm, 0.0), min(right / scene.width_mm, 1.0)
         y0, y1 = max(top / scene.height_mm, 0.0), min(bottom / scene.height_mm, 1.0)
-        box = Box(float(x0), float(y0), float(max(x1 - x0, 0.0)), float(max(y1 - y0, 0.0)))
-        return box, each.spread(shapes.inside(shape, each.pose.flying))
+        return Box(x0, y0, max(x1 - x0, 0.0), max(y1 - y0, 0.0))
 
-    def _visible(self, each: Placed, points: Floats, over: list[Placed], at: float) -> float:
-        scene = self.scene
-        x, y = points[:, 0], points[:, 1]
-        shown = (x >= 0) & (x < scene.width_mm) & (y >= 0) & (y < scene.height_mm)
-        if not shown.any():
-            return 0.0
-        if scene.leaves or each.pose.beneath:
-            shown &= ~self.layout.hidden(x, y, at, each.pose.plants[0] if each.pose.beneath else -1)
+    def _visible(self, each: Placed, outline: _Outline, over: list[_Outline], at: float) -> float:
+        shown = outline.shown
+        if self.scene.leaves or each.pose.beneath:
+            points = outline.inside
+            shown = shown & ~self.layout.hidden(points[:, 0], points[:, 1], at, each.pose.beneath)
         for other in over:
-            shown &= ~_within(points, other.spread(shapes.silhouette(other.insect.shape, other.pose.flying)))
-        return float(shown.mean())
+            shown = shown & ~_within(outline.inside, other.hull)
+        return float(np.count_nonzero(shown)) / len(shown)
 
     def _near(self, cell: int) -> tuple[Individual, ...]:
         """Everyone who is there at some time in one minute since 1970."""
         first, last = cell * _CELL_S, (cell + 1) * _CELL_S
-        hours = range(math.floor((first - self.longest_s) / _HOUR_S), math.floor(first / _HOUR_S) + 1)
-        return tuple(who for hour in hours for who in self._hour(hour) if who.arrives < last and who.leaves > first)
+        blocks = range(math.floor((first - self.longest_s) / _BLOCK_S), math.floor(first / _BLOCK_S) + 1)
+        stays = [stay for block in blocks for stay in self._block(block)]
+        there = tuple(
+            self._individual(each.key, each.arrives) for each in stays if each.arrives < last and each.leaves > first
+        )
+        self._let_go(first, last)
+        return there
 
-    def _arrivals(self, hour: int) -> tuple[Individual, ...]:
-        """Everyone who comes in one hour since 1970, by time: a Poisson process thinned to the rate at each moment."""
+    def _let_go(self, first: float, last: float) -> None:
+        """Forget the ways of those who have left, and of those who come much later."""
+        gone = [key for key, who in self._held.items() if who.leaves <= first or who.arrives > last + _BLOCK_S]
+        for key in gone:
+            del self._held[key]
+
+    def _arrivals(self, block: int) -> tuple[_Stay, ...]:
+        """Who comes in one block, by time: a Poisson process thinned to the rate at each moment."""
         found = []
         for kind, visitors in enumerate(self.scene.visitors):
-            chance = stream(self.seed, _ARRIVALS, hour, kind)
-            at, number = hour * _HOUR_S, 0
+            chance = stream(self.seed, _ARRIVALS, block, kind)
+            at, number = block * _BLOCK_S, 0
             while visitors.per_hour > 0.0:
                 at += chance.expovariate(visitors.per_hour / _HOUR_S)
-                if at >= (hour + 1) * _HOUR_S:
+                if at >= (block + 1) * _BLOCK_S:
                     break
                 if chance.random() < self.rate_factor(visitors, at):
-                    found.append(self._individual(visitors, at, f"{hour}.{kind}.{number}", (hour, kind, number)))
+                    key = (block, kind, number)
+                    found.append(_Stay(at, self._individual(key, at).leaves, key))
                 number += 1
         return tuple(sorted(found, key=lambda each: each.arrives))
 
@@ -214,7 +280,14 @@ class Paths:
             factor *= sun.season(*insect.season, at)
         return factor * self._activity(visitors.taxon, at) if self._activity is not None else factor
 
-    def _individual(self, visitors: Visitors, at: float, name: str, key: tuple[int, int, int]) -> Individual:
+    def _individual(self, key: Key, at: float) -> Individual:
+        """The way of one animal, walked anew unless it is still held."""
+        if key not in self._held:
+            self._held[key] = self._walked(key, at)
+        return self._held[key]
+
+    def _walked(self, key: Key, at: float) -> Individual:
+        visitors = self.scene.visitors[key[1]]
         insect = INSECTS[visitors.taxon]
         chance = stream(self.seed, _INDIVIDUAL, *key)
         mean, spread = insect.length_mm
@@ -222,7 +295,7 @@ class Paths:
         way = Way(self.layout, chance, length, at)
         follow_way(way, insect.behaviour, visitors.stay_factor)
         return Individual(
-            individual=name,
+            individual=".".join(str(part) for part in key),
             taxon=visitors.taxon,
             length_mm=length,
             pattern=mixed(self.seed, _INDIVIDUAL, *key),
@@ -237,6 +310,17 @@ def simulate_paths(
 ) -> Iterator[Individual]:
     """Everyone before the camera from `start` to before `end` (aware), with where they are at any time; not drawn."""
     return Paths(scene, seed, activity).individuals(start, end)
+
+
+_OUTLINES = (shapes.silhouette, shapes.inside)
+
+
+def _spread(stands: _Stands, points: Floats) -> Floats:
+    """Points of an outline [n, 2] taken to mm in the picture."""
+    cos, sin = math.cos(stands.heading) * stands.scale, math.sin(stands.heading) * stands.scale
+    turned: Floats = points @ np.array([[cos, sin], [-sin, cos]])
+    turned += (stands.x, stands.y)
+    return turned
 
 
 def _seen(each: Placed, box: Box, share: float) -> SeenIndividual:

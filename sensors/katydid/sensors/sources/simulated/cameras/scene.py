@@ -120,6 +120,10 @@ class CameraScene(msgspec.Struct, frozen=True, kw_only=True):
     """JPEG, 1..100."""
     exposure_s: float = 0.008
     """What moves is smeared over this long."""
+    shadows: bool = True
+    look: int | None = None
+    """The seed of what does not move (flowers, leaves, ground). None: the camera's own. Many cameras that share a few
+    looks share the memory of their pictures."""
     seasonal: bool = True
     """False: every day is the peak of every season."""
 
@@ -140,6 +144,13 @@ class CameraScene(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def tzinfo(self) -> ZoneInfo:
         return ZoneInfo(self.zone)
+
+
+def bare(scene: CameraScene) -> CameraScene:
+    """What the scene looks like without animals and hours: two scenes alike in this share their pictures."""
+    plain = CameraScene(ground=scene.ground, visitors=())
+    kept = ("width", "height", "width_mm", "weather", "plants", "leaves")
+    return msgspec.structs.replace(plain, **{name: getattr(scene, name) for name in kept})
 
 
 def trap_sheet(**changes: Any) -> CameraScene:
