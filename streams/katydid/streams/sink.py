@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from katydid.models.image.earlier import Reduced
 from katydid.models.outcome import Outcome, Status
 from katydid.sensors.sources.protocol import Position
 
@@ -16,6 +17,9 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
 
     outcome: Outcome
     position: Position
+    frame: Reduced | None = None
+    """Of a frame that later ones are compared with. A store that outlives the process keeps the newest of each camera
+    in the same transaction."""
 
 
 class Sink(Protocol):

@@ -71,7 +71,13 @@ def comparable(frame: Reduced, before: Sequence[Reduced]) -> Earlier:
 
     A frame that comes late (a card that was found in autumn) is so never compared with what was made after it.
     """
-    fitting = (one for one in before if one.pixels.shape == frame.pixels.shape and 0 <= frame.at - one.at <= LONGEST_NS)
+    fitting = (
+        one
+        for one in before
+        if one.capture_id != frame.capture_id
+        and one.pixels.shape == frame.pixels.shape
+        and 0 <= frame.at - one.at <= LONGEST_NS
+    )
     return tuple(fitting)[-EARLIER:]
 
 
