@@ -58,6 +58,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     offset_s: int | None = None
     """Seconds east of UTC, where the device recorded it; 0 for a reading in UTC."""
     resolution_s: float = 1.0
+    uncertainty_s: float = 0.0
+    """What the device itself says the reading can be off by, beyond its resolution, seconds."""
 
     @property
     def recorded_ms(self) -> int:
@@ -117,7 +119,7 @@ def resolve(
         source=best.source,
         recorded=best.recorded,
         resolution_s=best.resolution_s,
-        uncertainty_s=best.resolution_s + doubt_s,
+        uncertainty_s=best.resolution_s + best.uncertainty_s + doubt_s,
         zone=zone,
         zone_source=whose,
         flags=(*flags, *more),

@@ -10,6 +10,7 @@ KatydidError                 a message for a person: what, where, what to do
     │   └── MediaDiffer      its header names a capture, and its value is not that capture's media
     ├── MediaStoreError      a place for large media that cannot be used as it was asked for
     ├── MediaStoreDown       it does not answer now; the same later may go through
+    ├── FolderUnwritable     the folder that a live source writes to is full, or may not be written
     ├── ScratchUnusable      the machine's temporary folder is full, or may not be written
     └── UplinkError          what receives captures refuses them: password, certificate, topic, rights, size
 """
@@ -79,6 +80,12 @@ class MediaStoreDown(SensorError):
     """The store of large media does not answer, or cannot be written: nothing is wrong with the capture."""
 
     exit_code = 75
+
+
+class FolderUnwritable(SensorError):
+    """What a live source captures cannot be kept: the disk is full, or read-only."""
+
+    exit_code = 6
 
 
 class ScratchUnusable(SensorError):

@@ -69,7 +69,7 @@ def _owned(folder: Path) -> BinaryIO:
     file = (folder / LOCK).open("xb")
     try:
         with suppress(OSError):  # A file system without locks: the folder is not marked, and nobody takes it for stale.
-            _lock(file)
+            lock(file)
             file.write(WORD)
             file.flush()
     except BaseException:
@@ -83,7 +83,7 @@ def _removed(folder: Path) -> bool:
         if not _ours(folder):
             return False
         with (folder / LOCK).open("r+b") as file:
-            _lock(file)  # Only where nobody has it: the owner is gone.
+            lock(file)  # Only where nobody has it: the owner is gone.
             file.seek(0)
             if file.read() != WORD:
                 return False
@@ -110,8 +110,8 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _lock(file: BinaryIO) -> None:
-    """Raises OSError where another has it."""
+def lock(file: BinaryIO) -> None:
+    """Hold the file until it is closed or the process ends, however that ends. Raises OSError where another has it."""
     if sys.platform == "win32":
         import msvcrt
 

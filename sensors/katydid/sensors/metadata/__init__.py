@@ -84,4 +84,7 @@ def _tagged(file: BinaryIO) -> FileFacts:
             tags: dict[str, str] = sound.copy_metadata()
     except (soundfile.LibsndfileError, OSError, ValueError):
         return FileFacts()
-    return audiomoth.read(tags.get("comment", ""), tags.get("artist", ""))
+    comment = tags.get("comment", "")
+    if comment.startswith(guano.START):  # Of our own recorder: FLAC has no chunk for it.
+        return guano.read(comment.encode())
+    return audiomoth.read(comment, tags.get("artist", ""))

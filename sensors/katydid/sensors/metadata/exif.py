@@ -8,12 +8,13 @@ import struct
 from katydid.sensors import tiff
 from katydid.sensors.capture import ClockSource, Place
 from katydid.sensors.clock import Reading
+from katydid.sensors.metadata import own
 from katydid.sensors.metadata.records import FileFacts, facts_of, iso_reading, merged, place_of, serial_number
 
 _MAKE, _MODEL, _SOFTWARE, _CHANGED = 0x010F, 0x0110, 0x0131, 0x0132
 _EXIF_POINTER, _GPS_POINTER = 0x8769, 0x8825
 _MAKER_NOTE, _SERIAL, _TEMPERATURE = 0x927C, 0xA431, 0x9400
-_EXPOSURE, _ISO = 0x829A, 0x8827
+_EXPOSURE, _ISO, _COMMENT = 0x829A, 0x8827, 0x9286
 _TAKEN = ((0x9003, 0x9291, 0x9011), (0x9004, 0x9292, 0x9012))
 """(date and time, fraction, offset) of DateTimeOriginal and DateTimeDigitized."""
 _CHANGED_PARTS = (0x9290, 0x9010)
@@ -40,8 +41,14 @@ def read(block: bytes) -> FileFacts:
         "exposure_s": f"{exposure[0]:g}" if exposure and exposure[0] > 0 else "",
         "iso": str(tiff.whole(taken, _ISO) or ""),
     }
+    comment = taken.get(_COMMENT)
+    said = own.fields(comment[8:]) if isinstance(comment, bytes) else {}
+    values |= own.facts(said)
     general = FileFacts(
-        readings=(moment,) if moment else (), serial=serial, place=place, facts=facts_of(values, "exif")
+        readings=(own.doubted(moment, said),) if moment else (),
+        serial=serial,
+        place=place,
+        facts=facts_of(values, "exif"),
     )
     note = taken.get(_MAKER_NOTE)
     return merged([general, _reconyx(note)]) if isinstance(note, bytes) else general

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from katydid.sensors.capture import ClockSource, Place
+from katydid.sensors.metadata import own
 from katydid.sensors.metadata.records import (
     FileFacts,
     coordinate,
@@ -13,6 +14,7 @@ from katydid.sensors.metadata.records import (
     serial_number,
 )
 
+START = "GUANO|Version"
 _NAMES = {
     "Make": "make",
     "Model": "model",
@@ -32,7 +34,7 @@ _NAMES = {
 def read(chunk: bytes) -> FileFacts:
     """What the content of a "guan" chunk says; an empty record where it is none."""
     text = chunk.decode("utf-8", "replace")
-    if not text.lstrip("\ufeff").startswith("GUANO|Version"):
+    if not text.lstrip("\ufeff").startswith(START):
         return FileFacts()
     fields: dict[str, str] = {}
     for line in text.split("\n"):
@@ -40,9 +42,9 @@ def read(chunk: bytes) -> FileFacts:
         if colon:
             fields.setdefault(key.strip(), value.strip(" \t\r\0"))
     moment = iso_reading(ClockSource.GUANO, fields.get("Timestamp", ""))
-    values = {name: fields.get(key, "") for key, name in _NAMES.items()}
+    values = {name: fields.get(key, "") for key, name in _NAMES.items()} | own.facts(fields)
     return FileFacts(
-        readings=(moment,) if moment else (),
+        readings=(own.doubted(moment, fields),) if moment else (),
         serial=serial_number(values["serial"]),
         place=_place(fields),
         facts=facts_of(values, "guano"),
