@@ -1,5 +1,6 @@
 """Simulated insect cameras."""
 
+from katydid.sensors.sources.simulated.cameras.camera import Camera, Fidelity, SimulatedFrame
 from katydid.sensors.sources.simulated.cameras.paths import (
     Activity,
     Box,
@@ -25,11 +26,14 @@ __all__ = [
     "Activity",
     "Box",
     "Bursts",
+    "Camera",
     "CameraScene",
+    "Fidelity",
     "Ground",
     "Individual",
     "Paths",
     "SeenIndividual",
+    "SimulatedFrame",
     "TimeLapse",
     "Visitors",
     "Watch",

@@ -133,6 +133,10 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         flying = self.pose.flying
         return (2 if flying else 0 if self.pose.beneath else 1), (self.pose.lift if flying else self.who.arrives)
 
+    def spread(self, points: Floats) -> Floats:
+        """Points of its outline [n, 2] taken to mm in the picture."""
+        return _spread(self.stands, points)
+
     @property
     def still(self) -> bool:
         return self.pose.manner is Manner.SITS
@@ -185,13 +189,13 @@ class Paths:
 
     def placed(self, at: float) -> list[Placed]:
         """Everyone in or about the picture at `at`, lowest first."""
-        found = []
-        for who in self._cell(math.floor(at / _CELL_S)):
-            where = who.pose(at)
-            if where is not None:
-                found.append(self._place(who, where, at))
-        found.sort(key=lambda each: each.order)
-        return found
+        found = (self.place(who, at) for who in self._cell(math.floor(at / _CELL_S)))
+        return sorted((each for each in found if each is not None), key=_order)
+
+    def place(self, who: Individual, at: float) -> Placed | None:
+        """Where one of them is at `at`, the wind included; None while it is away."""
+        where = who.pose(at)
+        return None if where is None else self._place(who, where, at)
 
     def _place(self, who: Individual, where: Pose, at: float) -> Placed:
         first, second, share = where.plants
@@ -216,10 +220,10 @@ class Paths:
         """Of an animal that moves while the shutter is open."""
         outline = self._outline(each.stands)
         later = at + self.scene.exposure_s
-        after = each.who.pose(later) if each.pose.flying else None
+        after = self.place(each.who, later) if each.pose.flying else None
         if after is None:
             return outline
-        moved = self._place(each.who, after, later).stands
+        moved = after.stands
         both = np.concatenate([outline.hull, _spread(moved, shapes.silhouette(moved.shape, moved.flying))])
         return outline._replace(box=self._boxed(both))
 
@@ -345,6 +349,10 @@ def _within(points: Floats, hull: Floats) -> NDArray[np.bool_]:
     off = points[:, None, :] - hull[None, :, :]
     side = edges[None, :, 0] * off[:, :, 1] - edges[None, :, 1] * off[:, :, 0]
     return np.asarray((side >= 0).all(axis=1) | (side <= 0).all(axis=1))
+
+
+def _order(each: Placed) -> tuple[int, float]:
+    return each.order
 
 
 def _start(move: Move) -> float:
