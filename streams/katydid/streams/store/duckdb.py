@@ -25,6 +25,7 @@ import duckdb
 import pyarrow as pa
 
 from katydid.models.follow import DEFAULTS, FollowSettings, follow_looks
+from katydid.models.image.earlier import Earlier, Reduced
 from katydid.models.outcome import Outcome, Status
 from katydid.streams.errors import StoreReadOnly
 from katydid.streams.sink import Arrival, one_each
@@ -34,6 +35,7 @@ from katydid.streams.store.checkpointing import Checkpointer
 from katydid.streams.store.columns import ACTIVITY, DETECTION, OCCURRENCE, OUTCOME, SENSOR
 from katydid.streams.store.following import Follower, Marks, Session, sessions_of
 from katydid.streams.store.hashing import content_hash, occurrence_hash
+from katydid.streams.store.kept_frames import keep_frames, kept_frames
 from katydid.streams.store.migrations import migrate, stand_ins
 from katydid.streams.store.opening import MERGES, connect, let_go, read_layout, translated
 from katydid.streams.store.protocol import By, OutcomeFilter, Window
@@ -142,6 +144,7 @@ class DuckDBStore:
             made = rows.batch_tables(fresh, arrivals)  # Meanwhile a checkpoint may be made.
         self._checkpointer.writing()
         marked: list[Session] = []
+        written = 0
         try:
             with self._transaction() as connection:
                 if made is None:
@@ -150,13 +153,14 @@ class DuckDBStore:
                 self._raise_top(self._appender, max(outcomes))
                 for name, table in made.items():
                     self._appender.append(name, table)
+                written = keep_frames(connection, _frames_of(fresh, arrivals))
                 marked = self._marks.add(connection, sessions_of(fresh))
         except BaseException:
             self._marks.undo(marked)
             raise
         self._appended += len(arrivals)
         if self._path is not None:
-            self._checkpointer.wrote(sum(table.nbytes for table in made.values()))
+            self._checkpointer.wrote(written + sum(table.nbytes for table in made.values()))
 
     def _unknown(self, appender: Appender, outcomes: Mapping[str, Outcome]) -> list[Outcome]:
         """Those of the outcomes, by capture id, that are not in the store; and those of captures that were refused
@@ -344,6 +348,12 @@ class DuckDBStore:
         with self._cursor() as cursor:
             return _known(partial(known_between, cursor), capture_ids)
 
+    def earlier_frames(self, sensor_id: str) -> Earlier:
+        """The newest reduced frames of a camera whose outcomes are kept, oldest first: the next is compared with
+        them."""
+        with self._cursor() as cursor:
+            return kept_frames(cursor, sensor_id)
+
     def meta(self, key: str) -> str | None:
         """A word kept by `set_meta`."""
         with self._cursor() as cursor:
@@ -385,6 +395,14 @@ class DuckDBStore:
                 cursor.close()
                 with self._reading:
                     self._readers -= 1
+
+
+def _frames_of(fresh: Sequence[Outcome], arrivals: Sequence[Arrival]) -> list[Reduced]:
+    """The reduced frames of the outcomes that are new to the store, in the order of arrival."""
+    if not any(arrival.frame for arrival in arrivals):
+        return []
+    new = {outcome.capture_id for outcome in fresh}
+    return [arrival.frame for arrival in arrivals if arrival.frame is not None and arrival.frame.capture_id in new]
 
 
 def _known(look: Callable[[Sequence[str]], set[str]], capture_ids: Iterable[str]) -> set[str]:

@@ -26,7 +26,12 @@ def _version_2(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_TABLES_2)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_version_1, _version_2)
+def _version_3(connection: duckdb.DuckDBPyConnection) -> None:
+    """The newest reduced frames of each camera, with which later ones are compared."""
+    connection.execute(_TABLES_3)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_version_1, _version_2, _version_3)
 
 
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int:
@@ -163,10 +168,20 @@ CREATE TABLE occurrence {_OCCURRENCE_2}
 CREATE TABLE unfollowed (sensor_id VARCHAR NOT NULL, session VARCHAR NOT NULL);
 """
 
+_TABLES_3 = """
+CREATE SEQUENCE kept_frame_number;
+CREATE TABLE kept_frame (
+    number BIGINT NOT NULL DEFAULT nextval('kept_frame_number'),
+    sensor_id VARCHAR NOT NULL, capture_id VARCHAR NOT NULL, captured_at BIGINT NOT NULL, png BLOB NOT NULL
+);
+"""
+
 _STAND_INS = {
-    (1, 2): f"""
+    (2, 3): "SELECT 1",
+    (1, 3): f"""
 CREATE TEMP TABLE occurrence {_OCCURRENCE_2}
 CREATE TEMP VIEW unfollowed AS SELECT DISTINCT sensor_id, '' AS session FROM effort_1h;
-"""
+""",
 }
-"""(version of the store, newest version) → no occurrences, and every sensor still to be followed."""
+"""(version of the store, newest version) → no occurrences, and every sensor still to be followed; nobody who only reads
+asks for kept frames."""
