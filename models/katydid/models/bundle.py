@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from katydid.models.bundle_files import BUNDLE_FILE, UNREADABLE, BundleFiles, check_name, open_files
 from katydid.models.errors import BundleError
+from katydid.models.image.contract import check_detector
 from katydid.models.labels import read_labels
 from katydid.models.manifest import FORMAT, BundleKind, BundleManifest, Graph, Label
 
@@ -199,6 +200,8 @@ def _check_consistent(path: Path, manifest: BundleManifest) -> None:
         raise BundleError(f"{path}: a bundle of kind {manifest.kind} must say what its image input is")
     if manifest.kind is BundleKind.SOUND_CLASSIFIER and manifest.sound is None:
         raise BundleError(f"{path}: a bundle of kind {manifest.kind} must say what its sound input is")
+    if manifest.kind is BundleKind.DETECTOR:
+        check_detector(str(path), manifest.image, manifest.detector)
 
 
 def _load_arrays(path: Path, data: bytes) -> dict[str, NDArray[np.generic]]:

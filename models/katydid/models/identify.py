@@ -30,6 +30,7 @@ import weakref
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,6 +42,9 @@ from katydid.models.image import classify
 from katydid.models.image.earlier import Earlier, Reduced, reduced
 from katydid.models.image.localise import Proposal
 from katydid.models.image.locating import WHOLE, Located, locate
+from katydid.models.image.masking import covers, hidden
+from katydid.models.image.suppression import suppressed
+from katydid.models.image.views import Views
 from katydid.models.manifest import BundleKind, Resize, SoundInput
 from katydid.models.model import Model, Seen
 from katydid.models.outcome import NO_EFFORT, Box, Detection, Effort, Measure, Outcome, Ran, Span, Status, outcome_of
@@ -61,7 +65,14 @@ BLOCK_SAMPLES = 1 << 20
 LOCALISER_SHORT_SIDE = 160
 """Frames are decoded at no less than twice this for localisers: 320 by 480 is a portrait of 2 by 3."""
 
-_KINDS = {BundleKind.SOUND_CLASSIFIER: Kind.CLIP, BundleKind.IMAGE_CLASSIFIER: Kind.FRAME}
+SAME = 0.5
+"""Boxes of two detectors that overlap by more than this (intersection over union) are of one insect."""
+
+_KINDS = {
+    BundleKind.SOUND_CLASSIFIER: Kind.CLIP,
+    BundleKind.IMAGE_CLASSIFIER: Kind.FRAME,
+    BundleKind.DETECTOR: Kind.FRAME,
+}
 
 
 @dataclass(frozen=True)
@@ -260,17 +271,24 @@ def _sound_input(model: Model) -> SoundInput:
 
 
 def _watch(capture: Capture, models: Sequence[Model], settings: IdentifySettings, limits: Limits) -> Steps:
-    """Each bundle looks at the whole frame, or at each crop that a localiser proposes."""
+    """Each bundle looks at the whole frame, or at each crop that a localiser or a detector proposes."""
+    detectors, models = _detectors(models, settings)
     data = _frame_bytes(capture)
-    frame = images.decode(data, limits, _short_side(models))
+    frame = images.decode(data, limits, _short_side((*detectors, *models)))
     grey = gates.grey(frame.pixels)
-    located = WHOLE if settings.region == "whole" else (yield from _located(capture, grey, settings))
+    if detectors:
+        located = yield from _detected(capture, frame, detectors, settings)
+    else:
+        located = WHOLE if settings.region == "whole" else (yield from _located(capture, grey, settings))
     quality = (gates.exposure(grey, settings.gates), *located.measures)
     if located.crops is None:
         found, noted = yield from _whole(frame, grey, models, settings, quality)
+    elif detectors and not models:
+        found, noted = [each for crop in located.crops for each in _found_crop(crop, (), quality[:1])], []
     else:
         # Only where something is there is the frame decoded in full.
-        full = images.decode(data, limits) if located.crops and frame.pixels.shape[1] < frame.full_width else frame
+        closer = located.crops and models and frame.pixels.shape[1] < frame.full_width
+        full = images.decode(data, limits) if closer else frame
         found, noted = (yield from _crops(full, located.crops, models, settings, quality[0])), []
     seen = located.looked and (bool(models) or located.crops is not None)
     effort = Effort(frames=int(seen), width=frame.full_width, height=frame.full_height)
@@ -295,6 +313,66 @@ def _located(
     before = yield small
     assert isinstance(before, tuple)
     return locate(small, before, settings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sighting(Proposal):
+    """A box that a detector found and names by itself, as far as its own classes go."""
+
+    model: Model
+    answer: Answer
+
+
+def _detectors(models: Sequence[Model], settings: IdentifySettings) -> tuple[list[Model], list[Model]]:
+    """The detectors that look, and the classifiers. Where the settings say where to look, no detector is asked."""
+    kinds = [model.bundle.manifest.kind is BundleKind.DETECTOR for model in models]
+    others = [model for model, detects in zip(models, kinds, strict=True) if not detects]
+    asked = settings.region in ("auto", "crops")
+    return [model for model, detects in zip(models, kinds, strict=True) if detects and asked], others
+
+
+def _detected(
+    capture: Capture, frame: images.Frame, detectors: Sequence[Model], settings: IdentifySettings
+) -> Generator[Question, Reply, Located]:
+    """Where detectors find something, but for what lies in the mask; of two boxes for one thing the surer."""
+    found: list[Sighting] = []
+    for model in detectors:
+        found += yield from _sightings(model, frame.pixels, settings)
+    mask = hidden(settings.masks, capture.sensor_id, frame.pixels.shape)
+    found = [one for one in found if mask is None or not covers(mask, one.box)]
+    if len(detectors) > 1:
+        corners = np.array([(b.x, b.y, b.x + b.w, b.y + b.h) for b in (one.box for one in found)], np.float32)
+        scores = np.array([one.score for one in found], np.float32)
+        found = [found[index] for index in suppressed(corners.reshape(-1, 4), scores, SAME)]
+    return Located(crops=tuple(found), ran=_ran(detectors))
+
+
+def _sightings(
+    model: Model, pixels: NDArray[np.uint8], settings: IdentifySettings
+) -> Generator[Question, Reply, list[Sighting]]:
+    """What one detector finds, the surest first, each with the surest of its own names."""
+    manifest = model.bundle.manifest
+    if manifest.image is None or manifest.detector is None:
+        raise ModelError(f"{model.bundle.path}: a detector without an input or a word on its boxes")
+    views = Views(pixels, manifest.image, manifest.detector)
+    for items in views.batches(settings.windows_at_once):
+        seen = yield from _look(model, items)
+        if seen.boxes is None:
+            raise ModelError(f"{model.bundle.path}: a detector that gives no boxes")
+        views.keep(seen.boxes, seen.scores)
+    judge = Judge(_knowledge(model).names, manifest, settings, model.calibrated)
+
+    def enough(scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+        sure = model.calibrated(scores)
+        return np.asarray((scores if sure is None else sure).max(axis=1) >= judge.report)
+
+    found = []
+    for corners, scores in zip(*views.found(enough), strict=True):
+        left, top, right, bottom = map(float, corners)
+        box = Box(x=left, y=top, w=right - left, h=bottom - top)
+        for answer in judge.reading(scores.astype(np.float64), None).answers[:1]:
+            found.append(Sighting(box=box, score=answer.score, by=manifest.model, model=model, answer=answer))
+    return found
 
 
 def _whole(
@@ -390,6 +468,10 @@ def _found_crop(crop: Proposal, readings: Sequence[tuple[Model, Reading]], quali
     named = [_gated(model, answer, quality, box=crop.box) for model, reading in readings for answer in reading.answers]
     if named:
         return named
+    if isinstance(crop, Sighting):
+        # It was seen well enough to be found: size and sharpness are for classifiers.
+        seen = (quality[0], *(msgspec.structs.replace(each, bound=None, passed=None) for each in quality[1:]))
+        return [_gated(crop.model, crop.answer, seen, box=crop.box)]
     reason = gates.why_not(quality) or "; ".join(_no_name(model, reading) for model, reading in readings)
     decision = unidentifiable(reason or "no image model is installed")
     nameless = Answer(taxon=None, score=crop.score, probability=None, lineage=(), alternatives=(), decision=decision)
@@ -413,8 +495,17 @@ def _frame_bytes(capture: Capture) -> bytes:
 
 def _short_side(models: Iterable[Model]) -> int:
     """Decoding keeps twice this: enough for every bundle's input and for the localiser."""
-    sides = [min(image.height, image.width) for model in models if (image := model.bundle.manifest.image)]
-    return max([*sides, LOCALISER_SHORT_SIDE])
+    sides = [LOCALISER_SHORT_SIDE]
+    for model in models:
+        manifest = model.bundle.manifest
+        if manifest.image is None:
+            continue
+        if manifest.detector is not None and manifest.detector.tiles is not None:
+            # Tiles are cut at this scale as it is.
+            sides.append(-(-max(manifest.detector.tiles.short_sides) // 2))
+        else:
+            sides.append(min(manifest.image.height, manifest.image.width))
+    return max(sides)
 
 
 # What both have in common

@@ -65,9 +65,9 @@ class Library:
         raise BundleError(f"no model named {name!r} (there are: {known}): see 'katydid models add --help'")
 
     def fitting(self, kind: Kind) -> list[Bundle]:
-        """The classifiers for frames or for clips, opened, in the order of their names. Raises BundleError."""
-        wanted = CLASSIFIER_OF[kind]
-        return [open_bundle(shelf.path) for shelf in self.shelves() if shelf.manifest.kind is wanted]
+        """What runs on frames or on clips without being named: the classifiers, and detectors that say so; opened, in
+        the order of their names. Raises BundleError."""
+        return [open_bundle(shelf.path) for shelf in self.shelves() if _fits(shelf.manifest, kind)]
 
     def priors(self) -> list[Bundle]:
         """The place-and-season priors, opened. Raises BundleError."""
@@ -105,6 +105,12 @@ def default_library(user_directory: Path | None = None) -> Library:
 def user_models() -> Path:
     """Where `katydid models add` puts bundles."""
     return platformdirs.user_data_path("katydid", appauthor=False) / "models"
+
+
+def _fits(manifest: BundleManifest, kind: Kind) -> bool:
+    if manifest.kind is BundleKind.DETECTOR:
+        return kind is Kind.FRAME and manifest.detector is not None and manifest.detector.unasked
+    return manifest.kind is CLASSIFIER_OF[kind]
 
 
 def _candidates(directory: Path) -> list[Path]:

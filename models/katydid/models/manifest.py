@@ -195,6 +195,79 @@ class NearestNeighbours(msgspec.Struct, frozen=True, kw_only=True):
     """Cosine distance (1 - cosine) above which the answer is "unknown"."""
 
 
+class YoloOutput(msgspec.Struct, frozen=True, kw_only=True, tag_field="shape", tag="yolo"):
+    """One tensor, `Graph.scores`, with a row for every anchor: centre x, centre y, width, height, then the scores.
+
+    YOLOv5 gives [n, anchors, 5 + classes], with how sure it is that anything is there before the classes; YOLOv8 and
+    later [n, 4 + classes, anchors].
+    """
+
+    objectness: bool = False
+    """A fifth number stands before the classes, and multiplies them (v5)."""
+    anchors_last: bool = False
+    """[n, numbers, anchors] (v8); else [n, anchors, numbers] (v5)."""
+    relative: bool = False
+    """Boxes are shares of the input's width and height; else pixels of it."""
+
+
+class SsdOutput(msgspec.Struct, frozen=True, kw_only=True, tag_field="shape", tag="ssd"):
+    """Boxes that are chosen already: `Graph.scores` [n, k], and the tensors named here."""
+
+    boxes: str
+    """[n, k, 4]: the box's upper left and lower right corner."""
+    classes: str
+    """[n, k]: which class, as a number."""
+    count: str | None = None
+    """[n]: how many of the k count; None: all."""
+    y_first: bool = True
+    """Corners are (y, x), as TensorFlow has them; else (x, y)."""
+    relative: bool = True
+    """Shares of the input's width and height; else pixels of it."""
+    first_class: int = 0
+    """The number that the first label goes by: 1 where 0 is the background."""
+
+
+class RtDetrOutput(msgspec.Struct, frozen=True, kw_only=True, tag_field="shape", tag="rt-detr"):
+    """`Graph.scores` [n, queries, classes] (mind the activation), and a box for each query."""
+
+    boxes: str
+    """[n, queries, 4]: centre x, centre y, width, height, as shares of the input."""
+
+
+class CentreOutput(msgspec.Struct, frozen=True, kw_only=True, tag_field="shape", tag="centre"):
+    """A heat map of centres, `Graph.scores` [n, classes, h, w], and a size and an offset for each of its cells. What
+    is no local maximum is no detection."""
+
+    size: str
+    """[n, 2, h, w]: width and height, pixels of the input."""
+    offset: str
+    """[n, 2, h, w]: x and y of the centre from the cell's upper left corner, cells."""
+
+
+class Tiles(msgspec.Struct, frozen=True, kw_only=True):
+    """How a frame becomes the squares that a detector looks at."""
+
+    short_sides: tuple[int, ...]
+    """The frame is reduced to each of these lengths of its shorter side, pixels (never enlarged), and cut into tiles of
+    the graph's input; several find insects of different sizes."""
+    overlap: int = 64
+    """Pixels that neighbouring tiles share at least: as large as an insect that must not be cut."""
+
+
+class Detector(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a detector's boxes stand in its outputs, and how frames are cut for it."""
+
+    output: YoloOutput | SsdOutput | RtDetrOutput | CentreOutput
+    tiles: Tiles | None = None
+    """None: one look at the whole frame, brought to the input's size the way that `ImageInput.resize` says."""
+    overlap: float = 0.5
+    """Of two boxes that overlap more than this (intersection over union), the surer one stays."""
+    most: int = 300
+    """Boxes of one look at most, the surest."""
+    unasked: bool = True
+    """It runs wherever frames are looked at; False: only where it is named with --models."""
+
+
 class BundleManifest(msgspec.Struct, frozen=True, kw_only=True):
     format: int
     name: str
@@ -206,6 +279,8 @@ class BundleManifest(msgspec.Struct, frozen=True, kw_only=True):
     labels: str = "labels.csv"
     image: ImageInput | None = None
     sound: SoundInput | None = None
+    detector: Detector | None = None
+    """For a detector bundle."""
     activation: Activation = Activation.NONE
     thresholds: Thresholds = Thresholds()
     calibration: Calibration | None = None

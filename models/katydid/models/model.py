@@ -6,6 +6,7 @@ quantisation both ways, the activation. Calibration is a step of its own, since 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,11 +16,13 @@ from numpy.typing import NDArray
 from katydid.models.bundle import Bundle
 from katydid.models.engines import Engine, Running, open_engine
 from katydid.models.errors import BundleError, EngineError
+from katydid.models.image.detect import found_boxes, outputs_of
 from katydid.models.manifest import (
     Activation,
     BirdNetFrontEnd,
     BundleKind,
     Calibration,
+    Detector,
     Graph,
     ImageInput,
     LogMelFrontEnd,
@@ -40,11 +43,14 @@ class Seen:
     """What a model says about n items."""
 
     scores: Floats
-    """[n, classes], 0..1, before calibration."""
+    """[n, classes], 0..1, before calibration; of a detector [n, boxes, classes]."""
     logits: Floats | None = None
     """[n, classes]; None where the graph gives scores already."""
     embedding: Floats | None = None
     """[n, d]; None where the graph has none."""
+    boxes: Floats | None = None
+    """[n, boxes, 4], of a detector: left, top, right, bottom as shares of the input; rows whose scores are all 0 stand
+    for nothing."""
 
 
 class Model:
@@ -101,6 +107,8 @@ class Model:
     def _run(self, items: NDArray[np.generic]) -> Seen:
         outputs = self._engine.infer({self.graph.input: self._prepare(items)})
         manifest = self.bundle.manifest
+        if manifest.detector is not None:
+            return self._found(outputs, manifest.detector)
         raw = _rows(self._output(outputs, self.graph.scores, self.graph.output_quantisation))
         if raw.shape[1] != len(self.bundle.labels):
             raise EngineError(
@@ -115,6 +123,25 @@ class Model:
             logits=None if manifest.activation is Activation.NONE else raw,
             embedding=None if name is None else _rows(self._output(outputs, name, None)),
         )
+
+    def _found(self, outputs: dict[str, NDArray[np.generic]], detector: Detector) -> Seen:
+        """A detector's boxes, whatever shape its outputs have."""
+        manifest = self.bundle.manifest
+        if manifest.image is None:
+            raise BundleError(f"{self.bundle.path}: a detector without an image input")
+        names = (self.graph.scores, *outputs_of(detector))
+        real = {name: self._output(outputs, name, self._stated(name)) for name in names}
+        activate = functools.partial(_activated, activation=manifest.activation)
+        try:
+            boxes, scores = found_boxes(
+                real, self.graph.scores, detector, manifest.image, len(self.bundle.labels), activate
+            )
+        except EngineError as error:
+            raise EngineError(f"{self.bundle.path}: {self.graph.file}: {error}") from error
+        return Seen(scores=scores, boxes=boxes)
+
+    def _stated(self, name: str) -> Quantisation | None:
+        return self.graph.output_quantisation if name == self.graph.scores else None
 
     def _output(self, outputs: dict[str, NDArray[np.generic]], name: str, stated: Quantisation | None) -> Floats:
         """One output as real numbers."""
@@ -133,6 +160,8 @@ def open_model(bundle: Bundle, *, entry: str = "features", slots: int) -> Model:
     wanted = [(graph.input, engine.inputs), (graph.scores, engine.outputs)]
     if graph.embedding is not None:
         wanted.append((graph.embedding, engine.outputs))
+    if bundle.manifest.detector is not None:
+        wanted += [(name, engine.outputs) for name in outputs_of(bundle.manifest.detector)]
     for name, ports in wanted:
         if name not in ports:
             raise BundleError(f"{bundle.path}: {graph.file} has no tensor {name!r} (it has: {', '.join(ports)})")
@@ -269,6 +298,7 @@ def _joined(parts: list[Seen]) -> Seen:
         scores=np.concatenate([part.scores for part in parts]),
         logits=column([part.logits for part in parts]),
         embedding=column([part.embedding for part in parts]),
+        boxes=column([part.boxes for part in parts]),
     )
 
 

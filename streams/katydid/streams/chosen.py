@@ -49,4 +49,5 @@ def looked_at(models: Sequence[Model]) -> frozenset[Kind]:
     """The kinds of media that some of the models can name something in."""
     kinds = {model.bundle.manifest.kind for model in models}
     found = {Kind.CLIP} if BundleKind.SOUND_CLASSIFIER in kinds else set()
-    return frozenset(found | ({Kind.FRAME} if BundleKind.IMAGE_CLASSIFIER in kinds else set()))
+    of_frames = {BundleKind.IMAGE_CLASSIFIER, BundleKind.DETECTOR}
+    return frozenset(found | ({Kind.FRAME} if kinds & of_frames else set()))

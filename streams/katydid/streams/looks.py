@@ -25,6 +25,7 @@ class OpenLook:
     _scores: NDArray[np.float32] | None = None
     _logits: NDArray[np.float32] | None = None
     _embedding: NDArray[np.float32] | None = None
+    _boxes: NDArray[np.float32] | None = None
 
     def pieces(self) -> list[Piece]:
         """One piece for each item."""
@@ -42,16 +43,19 @@ class OpenLook:
             self._scores = _room(n, seen.scores)
             self._logits = None if seen.logits is None else _room(n, seen.logits)
             self._embedding = None if seen.embedding is None else _room(n, seen.embedding)
+            self._boxes = None if seen.boxes is None else _room(n, seen.boxes)
         self._scores[rows] = seen.scores[at]
         if self._logits is not None and seen.logits is not None:
             self._logits[rows] = seen.logits[at]
         if self._embedding is not None and seen.embedding is not None:
             self._embedding[rows] = seen.embedding[at]
+        if self._boxes is not None and seen.boxes is not None:
+            self._boxes[rows] = seen.boxes[at]
 
     def seen(self) -> Seen:
         """The whole answer, once every piece is back."""
         assert self._scores is not None
-        return Seen(scores=self._scores, logits=self._logits, embedding=self._embedding)
+        return Seen(scores=self._scores, logits=self._logits, embedding=self._embedding, boxes=self._boxes)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from katydid.models.image.earlier import small_grey
+from katydid.models.outcome import Box
 from katydid.models.settings import Mask, Polygon
 from katydid.sensors import images
 from katydid.sensors.limits import Limits
@@ -55,3 +56,10 @@ def _filled(polygons: tuple[Polygon, ...], height: int, width: int) -> NDArray[n
     ]
     cv2.fillPoly(canvas, corners, 1)
     return canvas.astype(np.bool_)
+
+
+def covers(mask: NDArray[np.bool_], box: Box) -> bool:
+    """Whether the middle of a box lies in what a mask hides (of any size, as long as it is of the frame's shape)."""
+    height, width = mask.shape
+    row, column = int((box.y + box.h / 2) * height), int((box.x + box.w / 2) * width)
+    return bool(mask[min(max(row, 0), height - 1), min(max(column, 0), width - 1)])
