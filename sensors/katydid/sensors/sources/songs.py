@@ -153,11 +153,17 @@ SONGS: dict[str, Song] = {each.species: each for each in _TABLE}
 
 
 def song(
-    species: str, seconds: float, sample_rate: int, temperature_c: float, rng: np.random.Generator
+    species: str,
+    seconds: float,
+    sample_rate: int,
+    temperature_c: float,
+    rng: np.random.Generator,
+    voice: np.random.Generator | None = None,
 ) -> NDArray[np.float32]:
     """One male singing throughout: float32 [round(seconds · sample_rate)], peak 0.5 of full scale.
 
-    Each call is another male: carrier within ± 2 %, rates within ± 4 % (one standard deviation) of the table.
+    Each call is another male: carrier within ± 2 %, rates within ± 4 % (one standard deviation) of the table. They are
+    drawn from `voice` where it is given, so that one male can sing twice; all else from `rng`.
     Raises KeyError for a species that is not in SONGS, and ValueError where the carrier lies above the Nyquist limit
     or nothing is asked for.
     """
@@ -167,10 +173,11 @@ def song(
     samples = round(seconds * sample_rate)
     if samples < 1:
         raise ValueError(f"a song of {seconds} s at {sample_rate} Hz has no sample")
-    carrier = score.carrier(temperature_c) * rng.normal(1.0, 0.02)
+    voice = voice or rng
+    carrier = score.carrier(temperature_c) * voice.normal(1.0, 0.02)
     if carrier >= sample_rate / 2:
         raise ValueError(f"{species} sings at {carrier:.0f} Hz, above what {sample_rate} Hz can hold")
-    rate = score.rate_factor(temperature_c) * rng.normal(1.0, 0.04)
+    rate = score.rate_factor(temperature_c) * voice.normal(1.0, 0.04)
     sound = _rhythm(score, samples, sample_rate, rate, rng) * _voice(score, samples, sample_rate, carrier, rng)
     return np.asarray(sound * (PEAK / max(float(np.abs(sound).max()), 1e-12)), np.float32)
 

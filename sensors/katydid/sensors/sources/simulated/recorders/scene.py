@@ -87,6 +87,8 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     """By onset."""
     gain: float = 1.0
     """What all was multiplied with, so that nothing passes full scale."""
+    notes: tuple[str, ...] = ()
+    """What else there is to say: "rain", "clipped", "dropped"."""
 
 
 def soundscape_with(
@@ -109,8 +111,9 @@ def soundscape_with(
     for number, each in enumerate(songs):
         if not 0.0 <= each.onset_s < each.end_s <= seconds:
             raise ValueError(f"{each.species} from {each.onset_s} to {each.end_s} s is not within {seconds} s")
-        voice = np.random.default_rng([seed, 1, *(each.individual.encode() or (number,))])
-        alone = sung_from(each.species, each.end_s - each.onset_s, sample_rate, temperature_c, voice)
+        voice = np.random.default_rng([seed, 1, *each.individual.encode()]) if each.individual else None
+        rng = np.random.default_rng([seed, 2, number])
+        alone = sung_from(each.species, each.end_s - each.onset_s, sample_rate, temperature_c, rng, voice)
         first = round(each.onset_s * sample_rate)
         under = rest[first : first + len(alone)]
         alone *= _gain(alone, under, band_of(each.species, temperature_c, sample_rate), sample_rate, each.snr_db)
@@ -141,7 +144,12 @@ def ambience(count: int, sample_rate: int, noises: Sequence[Noise], rng: np.rand
 
 
 def sung_from(
-    species: str, seconds: float, sample_rate: int, temperature_c: float, rng: np.random.Generator
+    species: str,
+    seconds: float,
+    sample_rate: int,
+    temperature_c: float,
+    rng: np.random.Generator,
+    voice: np.random.Generator | None = None,
 ) -> Samples:
     """A song whose first sample sounds and whose last one does, float32 [≤ seconds · sample_rate], peak 0.5.
 
@@ -149,7 +157,7 @@ def sung_from(
     """
     score = SONGS[species]
     pause = 1.3 / (score.echemes_per_s * score.rate_factor(temperature_c))
-    sound = song(species, seconds + pause, sample_rate, temperature_c, rng)
+    sound = song(species, seconds + pause, sample_rate, temperature_c, rng, voice)
     sound = sound[_sounding(sound)][: round(seconds * sample_rate)]
     sound = sound[_sounding(sound)]
     ramp = min(round(_ATTACK_S * sample_rate), len(sound) // 2)
