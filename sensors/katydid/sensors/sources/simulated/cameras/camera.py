@@ -96,7 +96,9 @@ class SimulatedFrame:
         its offset from UTC if it is aware, and the camera's serial number."""
         pixels = self.pixels(fidelity)
         quality = self._camera.scene.quality
-        done, encoded = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+        done, encoded = cv2.imencode(
+            ".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
+        )
         if not done:
             raise ValueError(f"a frame of shape {pixels.shape} could not be written as JPEG")
         return stamped(encoded.tobytes(), self.at if reading is None else reading, serial)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from katydid.sensors.sources.simulated.cameras.layout import dish_radius_mm
 from katydid.sensors.sources.simulated.cameras.scene import CameraScene, Ground
+from katydid.sensors.sources.simulated.cameras.shapes import rounded
 
 Pixels = NDArray[np.uint8]
 Plane = NDArray[np.float32]
@@ -91,14 +92,16 @@ def _fallen(
     turn = chance.uniform(0, 2 * math.pi)
     x = along * math.cos(turn) - across * math.sin(turn) + middle[0]
     y = along * math.sin(turn) + across * math.cos(turn) + middle[1]
-    outline = np.stack([x, y], -1)
+    outline = rounded(np.stack([x, y], -1)[:15])
     drop = 0.08 * half
     darker = tuple(float(c) for c in colour * 0.38)
     cv2.fillPoly(picture, [_fixed(outline + drop)], darker, cv2.LINE_AA, 4)
-    for part, brighter in ((outline, 1.0), (outline[:9], 1.15)):
+    for part, brighter in ((outline, 1.0), (outline[: len(outline) // 2], 1.15)):
         cv2.fillPoly(picture, [_fixed(part)], tuple(float(c) for c in colour * brighter), cv2.LINE_AA, 4)
     rib = tuple(float(c) for c in colour * 0.75)
-    cv2.polylines(picture, [_fixed(outline[[0, 8]])], False, rib, max(1, round(half * 0.04)), cv2.LINE_AA, 4)
+    cv2.polylines(
+        picture, [_fixed(outline[[0, len(outline) // 2]])], False, rib, max(1, round(half * 0.04)), cv2.LINE_AA, 4
+    )
 
 
 def _twig(picture: Pixels, chance: np.random.Generator, width: int, height: int) -> None:

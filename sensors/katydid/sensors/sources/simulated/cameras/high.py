@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from katydid.sensors.sources.simulated.cameras import shapes
 from katydid.sensors.sources.simulated.cameras.chance import mixed
@@ -36,8 +35,8 @@ _NOISE = {Kind.DAY: 2.2, Kind.LAMP: 3.0, Kind.INFRARED: 4.5, Kind.NONE: 5.0}
 class Optics(NamedTuple):
     """What a camera of one size adds, whatever it looks at."""
 
-    noise: NDArray[np.int16]
-    """[height + 64, width + 64, 3], of standard deviation 16."""
+    noise: Pixels
+    """[height + 64, width + 64, 3], around 128 with a standard deviation of 16."""
     lamp: Pixels
     """The spot of a sheet's lamp, [height, width], 128 for full light."""
     spot: Pixels
@@ -162,21 +161,22 @@ def _lit(canvas: Pixels, light: Light, optics: Optics) -> Pixels:
     return np.asarray(cv2.multiply(canvas, np.ascontiguousarray(ramp), None, 1.0 / 128.0), np.uint8)
 
 
-def _noisy(canvas: Pixels, noise: NDArray[np.int16], spread: float, key: int) -> Pixels:
-    """With a cut of the stored noise, another one each time; `noise` has a standard deviation of 16."""
+def _noisy(canvas: Pixels, noise: Pixels, spread: float, key: int) -> Pixels:
+    """With a cut of the stored noise, another one for each key."""
     height, width = canvas.shape[:2]
     down, across = key % (noise.shape[0] - height + 1), (key >> 20) % (noise.shape[1] - width + 1)
     cut = noise[down : down + height, across : across + width]
-    return np.asarray(cv2.addWeighted(canvas, 1.0, cut, spread / 16.0, 0.0, dtype=cv2.CV_8U), np.uint8)
+    share = spread / 16.0
+    return np.asarray(cv2.addWeighted(canvas, 1.0, cut, share, -128.0 * share), np.uint8)
 
 
-def _noise(width: int, height: int) -> NDArray[np.int16]:
-    """Noise of standard deviation 16, 64 pixels larger each way; colour noise is coarser, as after a Bayer filter."""
+def _noise(width: int, height: int) -> Pixels:
+    """Noise around 128, 64 pixels larger each way; that of colour is coarser, as after a Bayer filter."""
     chance = np.random.default_rng(81)
     grey = chance.standard_normal((height + 64, width + 64), dtype=np.float32)
     colour = chance.standard_normal(((height + 64) // 2, (width + 64) // 2, 3), dtype=np.float32)
     grown = cv2.resize(colour, (width + 64, height + 64), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(np.round(13.0 * grey[:, :, None] + 10.0 * grown), np.int16)
+    return np.asarray(np.clip(128.0 + 13.0 * grey[:, :, None] + 10.0 * grown, 0, 255), np.uint8)
 
 
 def _lamp(width: int, height: int, reach: float, floor: float) -> Pixels:

@@ -136,5 +136,5 @@ def dish_radius_mm(scene: CameraScene) -> float:
 
 
 def _leaf(scene: CameraScene, chance: Random) -> tuple[float, float, float]:
-    half = chance.uniform(0.04, 0.09) * scene.width_mm
+    half = chance.uniform(0.025, 0.06) * scene.width_mm
     return half, half * chance.uniform(0.25, 0.4), chance.uniform(0, 2 * math.pi)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from katydid.sensors.sources.simulated.cameras.grounds import texture
 from katydid.sensors.sources.simulated.cameras.layout import Layout
 from katydid.sensors.sources.simulated.cameras.scene import Ground
+from katydid.sensors.sources.simulated.cameras.shapes import rounded
 from katydid.sensors.sources.simulated.cameras.sprites import Floats, Pixels, Sprite, lay, sprite
 
 _BLADES = 110
@@ -46,8 +49,8 @@ class Greenery:
         self._leaves = [
             _leaf_sprite(chance, half * self.scale, float(width / half)) for half, width, _ in layout.leaf_shape
         ]
-        self._stems = chance.normal(0.0, 1.5, (max(1, layout.plants), 2))
-        self._blades = _grass(chance, layout)
+        self._stems = chance.normal(0.0, 1.5, (layout.plants, 2))
+        self._grass = _grass(chance, layout)
 
     def under(self, canvas: Pixels, at: float) -> None:
         """Blades, stems, and the shadows of the heads: what lies below those who are beneath the flowers."""
@@ -55,16 +58,19 @@ class Greenery:
             return
         sway, gust = self.layout.sway(at), self.layout.gust(at)
         self._shadows(canvas, sway)
-        for base, tip, wide, colour, phase in self._blades:
-            bent = gust * 14.0 * math.sin(7.0 * (at % 86_400.0) * phase[2] + phase[0])
-            end = tip + np.array([bent, 0.5 * bent + gust * 6.0 * phase[1]])
-            cv2.fillPoly(canvas, [_fixed(_blade(base, end, wide) * self.scale)], colour, cv2.LINE_AA, 4)
-        for plant in range(self.layout.plants):
-            radius = self.layout.radius[plant]
-            head = np.array([self.layout.x[plant], self.layout.y[plant]])
-            base = head + self._stems[plant] * radius
-            stem = _blade(base, head + sway[:, plant], 0.09 * radius)
-            cv2.fillPoly(canvas, [_fixed(stem * self.scale)], _GREEN[1], cv2.LINE_AA, 4)
+        grass = self._grass
+        swing = np.sin(7.0 * (at % 86_400.0) * grass.beat + grass.phase)[:, None] * grass.give
+        self._fill(canvas, _blades(grass.base, grass.tip + gust * (14.0 * swing + 5.0), grass.wide), grass.colours)
+        plants = slice(0, self.layout.plants)
+        head = np.stack([self.layout.x[plants], self.layout.y[plants]], -1)
+        radius = self.layout.radius[plants]
+        stems = _blades(head + self._stems * radius[:, None], head + sway[:, plants].T, 0.09 * radius)
+        self._fill(canvas, stems, [_GREEN[1]] * self.layout.plants)
+
+    def _fill(self, canvas: Pixels, outlines: Floats, colours: Sequence[Colour]) -> None:
+        """Outlines [n, m, 2] in mm, each in its colour."""
+        for outline, colour in zip(_fixed(outlines * self.scale), colours, strict=True):
+            cv2.fillPoly(canvas, [outline], colour, cv2.LINE_AA, 4)
 
     def heads(self, canvas: Pixels, at: float) -> None:
         """Flower heads or food."""
@@ -141,7 +147,7 @@ def _food(chance: np.random.Generator, species: Species, px: float) -> Sprite:
     unit = size / 2.2
     around = np.linspace(0, 2 * math.pi, 14, endpoint=False)
     far = 0.85 + chance.normal(0, 0.1, 14)
-    outline = np.stack([np.cos(around) * far, np.sin(around) * far], -1) * unit + size / 2
+    outline = rounded(np.stack([np.cos(around) * far, np.sin(around) * far], -1)) * unit + size / 2
     alpha = np.zeros((size, size), np.uint8)
     cv2.fillPoly(alpha, [_fixed(outline)], 255, cv2.LINE_AA, 4)
     rgb = np.array([(186, 120, 58), (150, 84, 50), (200, 168, 96), (128, 52, 48)][int(chance.integers(4))])
@@ -188,33 +194,51 @@ def _petal(turn: float, reach: float, half_turn: float) -> Floats:
     return np.stack([x * math.cos(turn) - y * math.sin(turn), x * math.sin(turn) + y * math.cos(turn)], -1)
 
 
-Blade = tuple[Floats, Floats, float, tuple[int, int, int], Floats]
+class _Grass(NamedTuple):
+    """Blades: where they stand (mm, [n, 2]) and point at rest, half widths, and how each swings."""
+
+    base: Floats
+    tip: Floats
+    wide: Floats
+    colours: list[Colour]
+    beat: Floats
+    phase: Floats
+    give: Floats
+    """[n, 2]: how far and whither."""
 
 
-def _grass(chance: np.random.Generator, layout: Layout) -> list[Blade]:
-    """Tufts of blades: base, tip at rest (mm), width, colour, and how each swings."""
+def _grass(chance: np.random.Generator, layout: Layout) -> _Grass:
+    """Tufts of blades that lean one way."""
     scene = layout.scene
-    blades: list[Blade] = []
-    while len(blades) < _BLADES:
-        tuft = np.array([chance.uniform(0, scene.width_mm), chance.uniform(0, scene.height_mm)])
-        lean = chance.uniform(0, 2 * math.pi)
-        for _ in range(int(chance.integers(4, 14))):
-            turn, far = lean + chance.normal(0, 0.6), scene.width_mm * chance.uniform(0.03, 0.13)
-            base = tuft + chance.normal(0, 3.0, 2)
-            tip = base + far * np.array([math.cos(turn), math.sin(turn)])
-            green = np.array(_GREEN[int(chance.integers(len(_GREEN)))]) * chance.uniform(0.7, 1.2)
-            colour = (int(green[0]), int(green[1]), int(green[2]))
-            blades.append((base, tip, float(chance.uniform(0.5, 1.4)), colour, chance.uniform(0.3, 1.7, 3)))
-    return blades
+    tufts = _BLADES // 8
+    size = (scene.width_mm, scene.height_mm)
+    base = np.repeat(chance.uniform(0, size, (tufts, 2)), 8, axis=0) + chance.normal(0, 3.0, (8 * tufts, 2))
+    turn = np.repeat(chance.uniform(0, 2 * math.pi, tufts), 8) + chance.normal(0, 0.6, 8 * tufts)
+    far = scene.width_mm * chance.uniform(0.03, 0.13, 8 * tufts)
+    greens = [np.array(_GREEN[int(chance.integers(len(_GREEN)))]) * chance.uniform(0.7, 1.2) for _ in range(8 * tufts)]
+    return _Grass(
+        base=base,
+        tip=base + far[:, None] * np.stack([np.cos(turn), np.sin(turn)], -1),
+        wide=chance.uniform(0.4, 1.2, 8 * tufts),
+        colours=[(int(green[0]), int(green[1]), int(green[2])) for green in greens],
+        beat=chance.uniform(0.5, 1.7, 8 * tufts),
+        phase=chance.uniform(0, 2 * math.pi, 8 * tufts),
+        give=chance.normal(0.0, 0.7, (8 * tufts, 2)),
+    )
 
 
-def _blade(base: Floats, tip: Floats, wide: float) -> Floats:
-    """A thin outline from base to tip, mm."""
-    along = tip - base
-    side = np.array([-along[1], along[0]]) / (math.hypot(along[0], along[1]) + 1e-9)
-    middle = base + 0.55 * along + 0.08 * np.array([-along[1], along[0]])
-    points = [base + side * wide, middle + 0.8 * side * wide, tip, middle - 0.8 * side * wide, base - side * wide]
-    return np.stack(points)
+_ALONG = np.array([0.0, 0.25, 0.5, 0.75, 0.92])
+"""Where along a blade its outline has points, before the tip."""
+
+
+def _blades(base: Floats, tip: Floats, wide: Floats) -> Floats:
+    """Thin bowed outlines from bases to tips, [n, 11, 2], of half widths `wide` at the base."""
+    along = (tip - base)[:, None, :]
+    across = np.stack([-along[..., 1], along[..., 0]], -1)
+    part = _ALONG[None, :, None]
+    middle = base[:, None, :] + part * along + 0.35 * part * (1.0 - part) * across
+    side = across / (np.linalg.norm(across, axis=2, keepdims=True) + 1e-9) * wide[:, None, None] * np.sqrt(1.0 - part)
+    return np.concatenate([middle + side, tip[:, None, :], (middle - side)[:, ::-1]], axis=1)
 
 
 def _fixed(points: Floats) -> NDArray[np.int32]:

@@ -1,6 +1,7 @@
 """Small pictures with alpha that are laid over larger ones: insects, flower heads, leaves. Premultiplied, RGB.
 
-A sprite is drawn once, larger than needed, and then turned, scaled and moved by parts of a pixel.
+A sprite is drawn once, larger than needed, within the circle in its square; then it is turned, scaled and moved by parts
+of a pixel.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ Where = tuple[float, float, float, float]
 
 _FINER = 3
 """Drawn this many times larger, then reduced."""
-_REACH = {Shape.CRANEFLY: 1.05, Shape.LACEWING: 1.0, Shape.BUTTERFLY: 0.9, Shape.FLAT_MOTH: 0.95}
-"""How far from its middle an insect is drawn to, lengths; others 0.75."""
+_REACH = {Shape.CRANEFLY: 1.1, Shape.LACEWING: 1.0, Shape.BUTTERFLY: 0.9, Shape.FLAT_MOTH: 0.95}
+"""How far from its middle an insect is drawn to in any direction, lengths; others 0.75."""
 
 
 class Sprite(msgspec.Struct, frozen=True, eq=False):
@@ -33,16 +34,15 @@ class Sprite(msgspec.Struct, frozen=True, eq=False):
     colour: Pixels
     """[n, n, 3], already times alpha."""
     clear: Pixels
-    """[n, n, 3]: 255 - alpha, three times."""
+    """[n, n]: 255 - alpha."""
     per_unit: float
     """Pixels a unit (an insect's length, or mm of a plant)."""
 
 
 def sprite(colour: NDArray[np.float32], alpha: NDArray[np.float32], per_unit: float) -> Sprite:
     """From RGB [n, n, 3] 0..255 and alpha [n, n] 0..1."""
-    share = alpha[:, :, None]
-    through = np.repeat(np.round(255.0 * (1.0 - share)), 3, axis=2)
-    return Sprite(np.clip(colour * share, 0, 255).astype(np.uint8), through.astype(np.uint8), per_unit)
+    through = np.round(255.0 * (1.0 - alpha)).astype(np.uint8)
+    return Sprite(np.clip(colour * alpha[:, :, None], 0, 255).astype(np.uint8), through, per_unit)
 
 
 def insect_sprite(taxon: str, pattern: int, flying: bool, pixels_long: float) -> Sprite:
@@ -52,7 +52,7 @@ def insect_sprite(taxon: str, pattern: int, flying: bool, pixels_long: float) ->
     unit = max(pixels_long, 4.0) * _FINER
     size = _FINER * math.ceil(2.0 * reach * unit / _FINER)
     chance = np.random.default_rng([pattern & 0xFFFFFFFF, 41])
-    tint = 1.0 + chance.normal(0.0, 0.06) + chance.normal(0.0, 0.03, 3)
+    tint = 1.0 + chance.normal(0.0, 0.07) + chance.normal(0.0, 0.02, 3)
     colour, alpha = np.zeros((size, size, 3), np.float32), np.zeros((size, size), np.float32)
     body = np.zeros((size, size), np.float32)
     for part in shapes.parts(insect.shape, flying):
@@ -142,14 +142,14 @@ def _warped(item: Sprite, pose: Where, left: int, top: int, width: int, height: 
         ]
     )
     colour = cv2.warpAffine(item.colour, move, (width, height), flags=cv2.INTER_LINEAR)
-    clear = cv2.warpAffine(item.clear, move, (width, height), flags=cv2.INTER_LINEAR, borderValue=(255, 255, 255))
-    return np.asarray(colour, np.uint8), np.asarray(clear, np.uint8)
+    clear = cv2.warpAffine(item.clear, move, (width, height), flags=cv2.INTER_LINEAR, borderValue=255)
+    return np.asarray(colour, np.uint8), np.asarray(cv2.merge([clear, clear, clear]), np.uint8)
 
 
 def _window(size: tuple[int, int], item: Sprite, poses: list[Where]) -> tuple[int, int, int, int] | None:
     """The part of the canvas that is touched: left, top, right, bottom; None where none is."""
     half = item.colour.shape[0] / 2 / item.per_unit
-    reach = [half * scale * 1.4143 + 1.0 for _, _, _, scale in poses]
+    reach = [half * scale + 1.5 for _, _, _, scale in poses]
     left = max(0, math.floor(min(pose[0] - r for pose, r in zip(poses, reach, strict=True))))
     top = max(0, math.floor(min(pose[1] - r for pose, r in zip(poses, reach, strict=True))))
     right = min(size[1], math.ceil(max(pose[0] + r for pose, r in zip(poses, reach, strict=True))))
