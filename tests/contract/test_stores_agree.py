@@ -115,6 +115,27 @@ def test_two_stores_answer_the_five_reads_alike(store: KeptStore, make: Make) ->
 
 
 @beside_duckdb
+def test_two_stores_keep_the_same_animals_and_bouts(store: KeptStore, make: Make) -> None:
+    """Half is written and followed, then all: what was made of the first half alone must be gone. An InfluxDB also
+    follows nights again of which it was given nothing new."""
+    written = weeks(make)
+    with open_store(None) as duckdb:
+        for some in (written[::2], written):
+            store.write(some)
+            duckdb.write(some)
+            assert store.unfollowed() >= duckdb.unfollowed() > 20
+            assert store.follow() >= duckdb.follow() > 20
+            assert store.unfollowed() == duckdb.unfollowed() == 0
+            for chosen in FILTERS:
+                alike(store.occurrences(chosen), duckdb.occurrences(chosen))
+            for window in WINDOWS:
+                for by in By:
+                    alike(store.activity(window, by), duckdb.activity(window, by))
+        assert store.occurrences(OutcomeFilter()).num_rows > 100
+        assert store.follow() == 0
+
+
+@beside_duckdb
 def test_two_stores_answer_what_ecologists_ask_alike(store: KeptStore, make: Make) -> None:
     written = weeks(make, 120)
     with open_store(None) as duckdb:

@@ -55,15 +55,13 @@ def activity(
     Example:  katydid query activity ~/moorland --by day --taxon "Parus major"
     """
     from katydid.streams.cli.stores import say_unfollowed
-    from katydid.streams.store import DuckDBStore
     from katydid.streams.store.protocol import By, Window
 
     if by not in tuple(By):
         raise typer.BadParameter(f"{by!r} is not one of {', '.join(By)}", param_hint="--by")
     with asked(where) as store:
         table = store.activity(Window(), By(by), taxon)
-        if isinstance(store, DuckDBStore):
-            say_unfollowed(store)
+        say_unfollowed(store)
     counts = ("detections", "occurrences", "accepted", "max_confidence", "effort_s", "captures")
     shown = ("sensor_id", "bin_start", "taxon", *counts)
     _show(table, shown, json=json, csv=csv)
@@ -82,12 +80,9 @@ def occurrences(
     Example:  katydid query occurrences ~/moorland --taxon "Noctua pronuba"
     """
     from katydid.streams.cli.stores import say_unfollowed
-    from katydid.streams.errors import StoreUnusable
-    from katydid.streams.store import DuckDBStore, OutcomeFilter
+    from katydid.streams.store import OutcomeFilter
 
     with asked(where) as store:
-        if not isinstance(store, DuckDBStore):
-            raise StoreUnusable("an InfluxDB holds detections and no occurrences: ask a DuckDB store")
         table = store.occurrences(OutcomeFilter(taxa=tuple(taxon), min_confidence=min_confidence))
         say_unfollowed(store)
     if csv:

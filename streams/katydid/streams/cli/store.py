@@ -6,6 +6,9 @@ from pathlib import Path
 
 import typer
 
+EVERY_S = 60.0
+"""Between two looks of `follow --keep`, seconds."""
+
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -46,6 +49,44 @@ def check(
         screen.print(f"{word}  {finding.what:<13} {safe(finding.said)}")
     if any(finding.fatal and not finding.good for finding in findings):
         raise typer.Exit(5)
+
+
+@app.command()
+def follow(
+    url: str = typer.Argument(..., metavar="URL", help="influx+http://HOST:PORT/ORGANISATION/BUCKET"),
+    keep: bool = typer.Option(False, "--keep", help="Go on, and look every minute; Ctrl-C ends it."),
+    everything: bool = typer.Option(False, "--all", help="Also what was written before sessions were marked."),
+    config: Path | None = typer.Option(
+        None, "--config", "-c", metavar="FILE", help="TOML file of the workers, for the sites of sensors."
+    ),
+) -> None:
+    """Animals and bouts of song from the detections in an InfluxDB: of the nights of sensors that were added to since.
+
+    Let one of it run beside the workers, or start it from time to time. Two do no harm; broken off, it goes on.
+
+    Example:  katydid store follow influx+http://127.0.0.1:8086/katydid/katydid --keep
+    """
+    import os
+    import time
+
+    from katydid.streams.cli.interrupts import interruptible
+    from katydid.streams.cli.screen import console, note
+    from katydid.streams.kafka.configuration import read_configuration
+    from katydid.streams.store.influx import open_influx
+
+    configuration = read_configuration(config, os.environ)
+    screen = console()
+    with (
+        interruptible(),
+        open_influx(url, token=configuration.secrets.influx_token, sites=configuration.sink.sites) as store,
+    ):
+        followed = store.follow(all_of_it=everything)
+        screen.print(f"{followed} sensor nights followed")
+        while keep:
+            time.sleep(EVERY_S)
+            followed = store.follow(now=time.time_ns())
+            if followed:
+                note(f"{followed} sensor nights followed")
 
 
 @app.command()

@@ -13,7 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from katydid.streams.outputs import Outputs
-    from katydid.streams.store import DuckDBStore, Store
+    from katydid.streams.store import DuckDBStore
     from katydid.streams.store.influx import InfluxStore
 
 INFLUX, DUCKDB = "influx+", "duckdb:"
@@ -32,7 +32,7 @@ WhereToAsk = Annotated[
 
 
 @contextmanager
-def asked(where: str) -> Iterator[Store]:
+def asked(where: str) -> Iterator[DuckDBStore | InfluxStore]:
     """The store, to be asked. The token of an InfluxDB comes from KATYDID_INFLUX_TOKEN, or the file that
     KATYDID_INFLUX_TOKEN_FILE names. Raises StoreError, ConfigurationError, MissingExtra."""
     if where.startswith(INFLUX):
@@ -68,15 +68,19 @@ def opened(where: Path) -> Iterator[tuple[DuckDBStore, Outputs]]:
         yield store, outputs
 
 
-def say_unfollowed(store: DuckDBStore) -> None:
-    """One line on stderr where occurrences lag behind the detections: a run that was broken off."""
+def say_unfollowed(store: DuckDBStore | InfluxStore) -> None:
+    """One line on stderr where occurrences lag behind the detections: a run that was broken off, a server's store that
+    nobody follows."""
     waiting = store.unfollowed()
     if waiting:
-        typer.echo(
-            f"{waiting} sensor nights have detections that were not followed yet: the next `katydid run` or worker "
-            "that writes here does",
-            err=True,
+        from katydid.streams.store import DuckDBStore
+
+        who = (
+            "the next `katydid run` or worker that writes here"
+            if isinstance(store, DuckDBStore)
+            else ("`katydid store follow`")
         )
+        typer.echo(f"{waiting} sensor nights have detections that were not followed yet: {who} does", err=True)
 
 
 def originals(store: DuckDBStore, where: Path, outputs: Outputs) -> Path | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 import pyarrow as pa
 
+from katydid.models.follow.sessions import WIDEST
 from katydid.models.outcome import Outcome
 from katydid.streams.store import reads
 from katydid.streams.store.columns import ACTIVITY, DETECTION, OUTCOME, SENSOR
@@ -21,9 +22,11 @@ from katydid.streams.store.influx.calculation import (
 )
 from katydid.streams.store.influx.cells import whole
 from katydid.streams.store.influx.connection import Connection
+from katydid.streams.store.influx.following import occurrence_rows
 from katydid.streams.store.influx.influxql import EVER, around, chosen_by, matching, select, sums
 from katydid.streams.store.influx.schema import ACTIVITY_1H, CAPTURE, EFFORT_1H, Measurement
 from katydid.streams.store.influx.schema import DETECTION as DETECTIONS
+from katydid.streams.store.influx.sessions import nights
 from katydid.streams.store.influx.timestamps import HOUR
 from katydid.streams.store.protocol import By, OutcomeFilter, Window
 
@@ -47,14 +50,27 @@ _TOTALS = (
 
 
 async def activity(connection: Connection, window: Window, by: By, taxa: Sequence[str]) -> pa.Table:
-    """ACTIVITY from the hourly sums."""
+    """ACTIVITY from the hourly sums and the occurrences. A bout may begin hours into a recording, and counts where that
+    does: so a day more is looked at than was asked for."""
     start = None if window.start is None else window.start - window.start % HOUR
-    stretch = around(Window(start=start, end=window.end))
+    wider = Window(start=start, end=None if window.end is None else window.end + WIDEST)
+    stretch = around(wider)
+    effort = effort_rows(await connection.ask(select(EFFORT_1H, _EFFORT, stretch)))
     tables = {
         "activity_1h": activity_rows(await connection.ask(select(ACTIVITY_1H, _ACTIVITY, stretch))),
-        "effort_1h": effort_rows(await connection.ask(select(EFFORT_1H, _EFFORT, stretch))),
+        "effort_1h": effort,
+        "occurrence": await occurrence_rows(connection, wider),
+        "unfollowed": await _unfollowed(connection, effort),
     }
-    return answer(reads.activity_query(window, by, taxa, followed=False), ACTIVITY, tables)
+    return answer(reads.activity_query(window, by, taxa), ACTIVITY, tables)
+
+
+async def _unfollowed(connection: Connection, effort: pa.Table) -> pa.Table:
+    """The sensors of which something was never followed; also those that no batch has marked."""
+    known = await nights(connection)
+    waiting = {night.session[0] for night in known if night.touched != night.followed}
+    strange = set(effort.column("sensor_id").to_pylist()) - {night.session[0] for night in known}
+    return pa.table({"sensor_id": pa.array(sorted(waiting | strange), pa.string())})
 
 
 async def sensors(connection: Connection) -> pa.Table:

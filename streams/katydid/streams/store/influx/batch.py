@@ -5,13 +5,14 @@ There are no transactions, so order does their work. Each step is durable before
     1. captures      each point holds its outcome whole: it is there or it is not, and once there it stays as it is
                      (but for a refusal, which gives way to a later outcome that is none)
     2. detections    made from what step 1 keeps, also for captures that were there before
-    3. hours         the sums of the hours that the batch touched, made anew
+    3. hours         the sums of the hours that the batch touched, made anew; and that its sessions are to be followed
 
 A kill in between leaves a batch that was not acknowledged. It comes again and ends as if nothing had happened.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -27,6 +28,7 @@ from katydid.streams.store.influx.lines import Unwritable
 from katydid.streams.store.influx.patience import Insistence
 from katydid.streams.store.influx.plain import speakable
 from katydid.streams.store.influx.points import Sites, capture_lines, capture_time, detection_lines
+from katydid.streams.store.influx.sessions import touched_lines
 from katydid.streams.store.influx.writer import Writer
 
 T = TypeVar("T")
@@ -89,8 +91,11 @@ class BatchWriter:
                 self.hours.forget(hour_of(one.outcome))
         touched = {hour_of(one.outcome) for one in good}
         lines = await self._asked(lambda: self.hours.lines(self.connection, touched))
+        lines += touched_lines((one.outcome for one in good), time.time_ns())
         for refused in await self.writer.write(lines):
-            raise StoreUnusable(f"an hourly sum is refused: {refused.reason}. `katydid store check` says more")
+            raise StoreUnusable(
+                f"an hourly sum or session is refused: {refused.reason}. `katydid store check` says more"
+            )
         self.hours.settled(touched)
 
     async def _asked(self, question: Callable[[], Awaitable[T]]) -> T:

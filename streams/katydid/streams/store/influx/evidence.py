@@ -1,4 +1,4 @@
-"""A whole outcome as the JSON text of one point, and back.
+"""A whole outcome or occurrence as the JSON text of one point, and back.
 
 The point of a capture is written at once or not at all, so what is read from it is always one outcome, never a mixture
 of two. A string of InfluxDB holds 64 kB: longer evidence fills further fields of the same point.
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from katydid.models.occurrence import Occurrence
 from katydid.models.outcome import Outcome
 from katydid.streams.store.influx.plain import speakable
 
@@ -27,15 +28,16 @@ _NOT_FINITE = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]")
 _json = msgspec.json.Encoder()
 _packed = msgspec.msgpack.Encoder()
 _decoder = msgspec.json.Decoder(Outcome, strict=False)
+_occurrence_decoder = msgspec.json.Decoder(Occurrence, strict=False)
 
 
-def evidence_of(outcome: Outcome) -> list[str]:
-    """The JSON of an outcome in parts that a field can hold. Raises OverflowError for a number over 64 bits."""
+def evidence_of(record: Outcome | Occurrence) -> list[str]:
+    """The JSON of a record in parts that a field can hold. Raises OverflowError for a number over 64 bits."""
     try:
-        whole = _NOT_FINITE.search(_packed.encode(outcome)) is None
-        text = _json.encode(outcome if whole else _plain(msgspec.to_builtins(outcome))).decode()
+        whole = _NOT_FINITE.search(_packed.encode(record)) is None
+        text = _json.encode(record if whole else _plain(msgspec.to_builtins(record))).decode()
     except UnicodeEncodeError:
-        text = _json.encode(_plain(msgspec.to_builtins(outcome))).decode()
+        text = _json.encode(_plain(msgspec.to_builtins(record))).decode()
     part = PART if text.isascii() else WIDE_PART
     return [text[start : start + part] for start in range(0, len(text), part)]
 
@@ -43,6 +45,11 @@ def evidence_of(outcome: Outcome) -> list[str]:
 def outcome_of_evidence(parts: Sequence[str]) -> Outcome:
     """The outcome that `evidence_of` was given. Raises msgspec.ValidationError for what is none."""
     return _decoder.decode("".join(parts))
+
+
+def occurrence_of_evidence(parts: Sequence[str]) -> Occurrence:
+    """The occurrence that `evidence_of` was given. Raises msgspec.ValidationError for what is none."""
+    return _occurrence_decoder.decode("".join(parts))
 
 
 def _plain(value: object) -> object:

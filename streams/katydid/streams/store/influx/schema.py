@@ -7,7 +7,8 @@
     activity_1h     sensor, hour, taxon, model    counts, recomputed for the hours that a batch touched
     effort_1h       sensor, hour                  the effort behind them
     sensor_health   what a sensor says of itself
-    occurrence      one animal or bout            written by whoever follows individuals
+    session         one sensor's night            whether its animals and bouts are to be followed again
+    occurrence      one animal or bout            what follow made of a session; its JSON `evidence` holds it exactly
 
 The taxon is a field of `detection`, not a tag: as a tag it costs three times the CPU and five times the disk.
 
@@ -130,22 +131,39 @@ SENSOR_HEALTH = Measurement(
     },
 )
 
+SESSION = Measurement(
+    "session",
+    ("sensor", "session"),
+    {
+        "touched": _WHOLE,  # when something was last added to it, by the writer's clock, UTC nanoseconds
+        "followed": _WHOLE,  # the `touched` that its occurrences were made from
+        "settings": _TEXT,  # digest of the settings that they were made with
+    },
+)
+"""Two writers: a batch writes `touched` alone, whoever follows the other two."""
+
 OCCURRENCE = Measurement(
     "occurrence",
-    ("model", "sensor", "site"),
+    ("sensor", "session", "site"),
     {
         "occurrence_id": _TEXT,
-        "first_captured_at": _WHOLE,
-        "last_captured_at": _WHOLE,
-        "taxon_id": _TEXT,
+        "kind": _TEXT,
+        "first_seen": _WHOLE,  # exact, UTC, nanoseconds
+        "last_seen": _WHOLE,
+        "taxon_id": _TEXT,  # "" for what no model named
         "taxon": _TEXT,
+        "common_name": _TEXT,
         "rank": _TEXT,
-        "probability": _REAL,
+        "confidence": _REAL,
+        "decision": _TEXT,
+        "captures": _WHOLE,
         "detections": _WHOLE,
-        "count": _WHOLE,
+        "count": _WHOLE,  # individuals; 0 for one that is none any more, since the session was followed again
+        "parts": _WHOLE,
+        "evidence": _TEXT,
     },
 )
 
 MEASUREMENTS: tuple[Measurement, ...] = (
-    CAPTURE, IDENTITY, DETECTION, ACTIVITY_1H, EFFORT_1H, SENSOR_HEALTH, OCCURRENCE,
+    CAPTURE, IDENTITY, DETECTION, ACTIVITY_1H, EFFORT_1H, SENSOR_HEALTH, SESSION, OCCURRENCE,
 )  # fmt: skip

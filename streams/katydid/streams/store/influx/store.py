@@ -7,17 +7,20 @@ are not kept here; a log such as Kafka keeps its own.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
 import pyarrow as pa
 
+from katydid.models.follow import DEFAULTS, FollowSettings
 from katydid.models.outcome import Outcome
 from katydid.sensors.capture import Health
 from katydid.streams.errors import StoreUnreachable, StoreUnusable, Unkeepable
 from katydid.streams.sink import Arrival
-from katydid.streams.store.influx import asking, captures
+from katydid.streams.store.following import Session
+from katydid.streams.store.influx import asking, captures, following, sessions
 from katydid.streams.store.influx.addresses import Address, parse_address
 from katydid.streams.store.influx.answers import NoAnswer, Refusal
 from katydid.streams.store.influx.batch import BatchWriter
@@ -26,8 +29,12 @@ from katydid.streams.store.influx.connection import Connection
 from katydid.streams.store.influx.lines import Unwritable
 from katydid.streams.store.influx.patience import Insistence, Patience
 from katydid.streams.store.influx.points import health_line
+from katydid.streams.store.influx.timestamps import SECOND
 from katydid.streams.store.influx.writer import Writer
 from katydid.streams.store.protocol import By, OutcomeFilter, Window
+
+QUIET, OFTEN = 30 * SECOND, 300 * SECOND
+"""Nanoseconds: a session is followed when nobody has added to it for so long; one that never rests, so often."""
 
 T = TypeVar("T")
 Poison = Callable[[Arrival, str], None]
@@ -65,6 +72,10 @@ def connect(url: str, token: str) -> Connection:
     if not token:
         raise StoreUnusable("InfluxDB wants a token: set KATYDID_INFLUX_TOKEN")
     return Connection(address, token)
+
+
+def _is_due(night: sessions.Night, now: int) -> bool:
+    return now - night.touched >= QUIET or now - night.followed >= OFTEN
 
 
 class InfluxStore:
@@ -138,6 +149,44 @@ class InfluxStore:
         for refused in self._connection.run(self._writer.write(lines)):
             raise Unkeepable(f"a health reading cannot be kept: {refused.reason}")
 
+    # -- following ----------------------------------------------------------------------------------------------
+
+    def follow(self, settings: FollowSettings = DEFAULTS, *, now: int | None = None, all_of_it: bool = False) -> int:
+        """Make the occurrences of the sessions that were added to since they were followed; how many sessions. With
+        `now` (UTC, nanoseconds) those rest that are being added to: touched within `QUIET`, and followed within
+        `OFTEN`. `all_of_it` looks for sessions that no batch has marked, too. Raises as `write`."""
+        digest, waiting = settings.digest(), []
+        for night in self.nights():
+            if night.waits(digest) and (now is None or _is_due(night, now)):
+                waiting.append((night.session, night.touched))
+        if all_of_it:
+            unmarked = self._insisted(lambda: sessions.unmarked(self._connection))
+            waiting += [(session, 0) for session in sorted(unmarked)]
+        for session, touched in waiting:
+            found = self._insisted(functools.partial(self._follow_session, session, settings))
+            if touched or found:
+                line = sessions.followed_line(session, touched, digest)
+                self._connection.run(self._writer.write([line]))
+        return len(waiting)
+
+    def nights(self) -> list[sessions.Night]:
+        """All sessions as they stand, those that have waited longest first. Raises as `write`."""
+        return self._insisted(lambda: sessions.nights(self._connection))
+
+    async def _follow_session(self, session: Session, settings: FollowSettings) -> int:
+        return await following.follow_session(self._connection, self._writer, self._site, session, settings)
+
+    def _insisted(self, question: Callable[[], Coroutine[object, object, T]]) -> T:
+        """A question whose answer is written down, so it is asked again while the server is in trouble."""
+        try:
+            return self._connection.run(self._insistence.insist(question))
+        except Refusal as refusal:
+            raise StoreUnusable(f"{self.address} refuses a question: {refusal}") from refusal
+
+    def unfollowed(self) -> int:
+        """How many sessions were added to since they were followed."""
+        return sum(night.touched != night.followed for night in self._read(sessions.nights(self._connection)))
+
     def _site(self, sensor: str) -> str:
         return self._sites.get(sensor, sensor)
 
@@ -154,6 +203,10 @@ class InfluxStore:
     def detections(self, filter: OutcomeFilter) -> pa.Table:
         """DETECTION rows by captured_at, capture_id and ordinal."""
         return self._read(asking.detections(self._connection, filter))
+
+    def occurrences(self, filter: OutcomeFilter) -> pa.Table:
+        """OCCURRENCE rows first seen in the window, by first_seen and occurrence_id, as far as they were followed."""
+        return self._read(following.occurrences(self._connection, filter))
 
     def latest(self, n: int) -> pa.Table:
         """DETECTION: the n newest, newest first."""
