@@ -38,7 +38,7 @@ class Optics(NamedTuple):
     noise: Pixels
     """[height + 64, width + 64, 3], around 128 with a standard deviation of 16."""
     lamp: Pixels
-    """The spot of a sheet's lamp, [height, width], 128 for full light."""
+    """The spot of a sheet's lamp, [height, width], 200 for full light."""
     spot: Pixels
     """The hot spot of the camera's own infrared lamp, as `lamp`."""
 
@@ -149,16 +149,16 @@ def _lit(canvas: Pixels, light: Light, optics: Optics) -> Pixels:
     """The picture under its light."""
     if light.kind is Kind.INFRARED:
         grey = cv2.transform(canvas, np.array([[0.45, 0.45, 0.1]], np.float32))
-        grey = cv2.multiply(grey, optics.spot, None, light.gain[0] * 0.9 / 128.0)
+        grey = cv2.multiply(grey, optics.spot, None, light.gain[0] * 0.9 / 200.0)
         return np.asarray(cv2.merge([grey, grey, grey]), np.uint8)
     if light.kind is Kind.LAMP:
-        canvas = np.asarray(cv2.multiply(canvas, cv2.merge([optics.lamp] * 3), None, 1.0 / 128.0), np.uint8)
+        canvas = np.asarray(cv2.multiply(canvas, cv2.merge([optics.lamp] * 3), None, 1.0 / 200.0), np.uint8)
     left, right = light.gain
     if abs(left - right) < 0.004:
         return canvas if abs(left - 1.0) < 0.004 else np.asarray(cv2.convertScaleAbs(canvas, alpha=left), np.uint8)
-    edge = np.clip(np.linspace(left, right, canvas.shape[1]) * 128.0, 0, 255).astype(np.uint8)
+    edge = np.clip(np.linspace(left, right, canvas.shape[1]) * 200.0, 0, 255).astype(np.uint8)
     ramp = np.broadcast_to(edge[None, :, None], canvas.shape)
-    return np.asarray(cv2.multiply(canvas, np.ascontiguousarray(ramp), None, 1.0 / 128.0), np.uint8)
+    return np.asarray(cv2.multiply(canvas, np.ascontiguousarray(ramp), None, 1.0 / 200.0), np.uint8)
 
 
 def _noisy(canvas: Pixels, noise: Pixels, spread: float, key: int) -> Pixels:
@@ -180,11 +180,11 @@ def _noise(width: int, height: int) -> Pixels:
 
 
 def _lamp(width: int, height: int, reach: float, floor: float) -> Pixels:
-    """A lamp's spot, 128 for full light in its middle, falling to `floor` of it."""
+    """A lamp's spot, 200 for full light, falling to `floor` of it."""
     x = (np.arange(width, dtype=np.float32) / width - np.float32(0.5))[None, :]
     y = ((np.arange(height, dtype=np.float32) - height / 2) / width)[:, None]
     light = floor + (1.15 - floor) * np.exp(-0.5 * (x**2 + y**2) / np.float32(reach) ** 2)
-    return np.clip(128.0 * light, 0, 255).astype(np.uint8)
+    return np.clip(200.0 * light, 0, 255).astype(np.uint8)
 
 
 def _shaken(canvas: Pixels, scene: CameraScene, seed: int, at: float) -> Pixels:

@@ -199,7 +199,8 @@ def _roofed_moth(flying: bool) -> list[Part]:
         return _spread_moth(0.62)
     wing = [(0.34, 0.02), (0.24, 0.17), (-0.1, 0.25), (-0.46, 0.24), (-0.5, 0.1), (-0.48, 0.0)]
     band = [(-0.22, 0.01), (-0.18, 0.245), (-0.26, 0.248), (-0.3, 0.01)]
-    drawn = [*_lines([(0.42, 0.03), (0.5, 0.16)], 1, 0.012), *_wings(wing, 0, 1.0), *_wings(band, 1, 0.5)]
+    drawn = [*_lines([(0.42, 0.03), (0.5, 0.16)], 1, 0.012), Part(_ellipse(-0.08, 0, 0.4, 0.1), 0)]
+    drawn += [*_wings(wing, 0, 1.0), *_wings(band, 1, 0.5)]
     drawn += [Part(_ellipse(x, side * 0.13, 0.045, 0.035), 1, 0.75) for x in (0.05, -0.1) for side in (-1, 1)]
     return [*drawn, Part(_ellipse(0.32, 0, 0.14, 0.12), 0), Part(_ellipse(0.34, 0, 0.1, 0.08), 1, 0.4)]
 

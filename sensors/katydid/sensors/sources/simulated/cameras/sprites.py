@@ -1,7 +1,7 @@
 """Small pictures with alpha that are laid over larger ones: insects, flower heads, leaves. Premultiplied, RGB.
 
-A sprite is drawn once, larger than needed, within the circle in its square; then it is turned, scaled and moved by parts
-of a pixel.
+A sprite is drawn once, larger than needed, within the circle in its square; then it is turned, scaled and moved by
+parts of a pixel.
 """
 
 from __future__ import annotations
@@ -41,8 +41,12 @@ class Sprite(msgspec.Struct, frozen=True, eq=False):
 
 def sprite(colour: NDArray[np.float32], alpha: NDArray[np.float32], per_unit: float) -> Sprite:
     """From RGB [n, n, 3] 0..255 and alpha [n, n] 0..1."""
+    return _premultiplied(colour * alpha[:, :, None], alpha, per_unit)
+
+
+def _premultiplied(colour: NDArray[np.float32], alpha: NDArray[np.float32], per_unit: float) -> Sprite:
     through = np.round(255.0 * (1.0 - alpha)).astype(np.uint8)
-    return Sprite(np.clip(colour * alpha[:, :, None], 0, 255).astype(np.uint8), through, per_unit)
+    return Sprite(np.clip(colour, 0, 255).astype(np.uint8), through, per_unit)
 
 
 def insect_sprite(taxon: str, pattern: int, flying: bool, pixels_long: float) -> Sprite:
@@ -65,7 +69,7 @@ def insect_sprite(taxon: str, pattern: int, flying: bool, pixels_long: float) ->
     colour *= _relief(body, unit, insect.shape)[:, :, None] * _blotches(size, unit, chance)[:, :, None]
     small = size // _FINER
     reduced = [cv2.resize(each, (small, small), interpolation=cv2.INTER_AREA) for each in (colour, alpha)]
-    return sprite(reduced[0], reduced[1], unit / _FINER)
+    return _premultiplied(reduced[0], reduced[1], unit / _FINER)
 
 
 def _filled(part: shapes.Part, unit: float, size: int) -> NDArray[np.float32]:
