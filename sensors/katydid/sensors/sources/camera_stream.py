@@ -45,6 +45,8 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     """A part for the name of a sensor that has none."""
     live: bool
     network: bool
+    size: tuple[int, int] | None = None
+    """Width and height to ask a device for; it may give another."""
 
     def __repr__(self) -> str:
         return f"Address({self.shown})"
@@ -171,6 +173,10 @@ def open_stream(address: Address, limits: Limits) -> Stream | None:
     target = address.target
     if isinstance(target, int):
         capture = cv2.VideoCapture(target)
+        if address.size is not None:  # As JPEGs, for what comes uncompressed over USB comes slowly at full size.
+            capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+            capture.set(cv2.CAP_PROP_FRAME_WIDTH, address.size[0])
+            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, address.size[1])
     else:
         patience: Sequence[int] = (
             [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _ANSWER_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _ANSWER_MS]
