@@ -12,8 +12,9 @@ Version 0 (`docs/simulator.md` says what it models and what it does not):
 Everything follows from one seed: the same seed gives the same bytes.
 """
 
+from katydid.sensors.sources.simulated.file import SimulatedFile
 from katydid.sensors.sources.simulated.night import Night
-from katydid.sensors.sources.simulated.station import SimulatedFile, SimulatedSource, Station, write_station
+from katydid.sensors.sources.simulated.station import SimulatedSource, Station, write_station
 from katydid.sensors.sources.simulated.truth import Truth, read_truth, write_truth
 
 __all__ = [

@@ -18,26 +18,39 @@ _EXIF_IFD, _DATE_TAKEN, _OFFSET_TAKEN, _SERIAL, _MAKE, _MODEL = 0x8769, 0x9003, 
 
 
 def wav(
-    samples: NDArray[np.float32], sample_rate: int, at: datetime, temperature_c: float, position: tuple[float, float]
+    samples: NDArray[np.float32],
+    sample_rate: int,
+    at: datetime,
+    temperature_c: float,
+    position: tuple[float, float],
+    serial: str = RECORDER_SERIAL,
 ) -> bytes:
-    """Mono float32 [n] in -1..1 as a WAV of 16 bits with a GUANO chunk (guano-md.org, version 1.0)."""
-    stored = np.round(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+    """Float32 [n] or [channels, n] in -1..1 as a WAV of 16 bits with a GUANO chunk (guano-md.org, version 1.0)."""
     guano = "\n".join(
         [
             "GUANO|Version:1.0",
             "Make:Katydid",
             "Model:Simulated recorder",
-            f"Serial:{RECORDER_SERIAL}",
+            f"Serial:{serial}",
             f"Timestamp:{at.isoformat()}",
             f"Samplerate:{sample_rate}",
-            f"Length:{len(samples) / sample_rate:.3f}",
+            f"Length:{samples.shape[-1] / sample_rate:.3f}",
             f"Temperature Ext:{temperature_c:.1f}",
             f"Loc Position:{position[0]:.5f} {position[1]:.5f}",
         ]
     ).encode()
-    form = struct.pack("<HHIIHH", 1, 1, sample_rate, sample_rate * 2, 2, 16)
-    body = b"WAVE" + _chunk(b"fmt ", form) + _chunk(b"data", stored) + _chunk(b"guan", guano)
-    return b"RIFF" + struct.pack("<I", len(body)) + body
+    return plain_wav(samples, sample_rate, _chunk(b"guan", guano))
+
+
+def plain_wav(samples: NDArray[np.float32], sample_rate: int, more: bytes = b"") -> bytes:
+    """As `wav`, with these chunks at the end and none that says anything of time or device."""
+    channels = 1 if samples.ndim == 1 else samples.shape[0]
+    scaled = np.clip(samples, -1.0, 1.0)
+    scaled *= np.float32(32767.0)
+    stored = np.rint(scaled, out=scaled).astype("<i2").T.tobytes()
+    form = struct.pack("<HHIIHH", 1, channels, sample_rate, sample_rate * 2 * channels, 2 * channels, 16)
+    parts = [b"WAVE", _chunk(b"fmt ", form), _chunk(b"data", stored), more]
+    return b"".join([b"RIFF", struct.pack("<I", sum(map(len, parts))), *parts])
 
 
 def jpeg(pixels: NDArray[np.uint8], at: datetime) -> bytes:

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
-from katydid.sensors import metadata, signature
-from katydid.sensors.capture import Capture, Kind
+from katydid.sensors.capture import Kind
 from katydid.sensors.sources.assembly import Assembly
 from katydid.sensors.sources.protocol import Position, Taken
 from katydid.sensors.sources.simulated import files, soundscape, trap_sheet
+from katydid.sensors.sources.simulated.file import SimulatedFile
 from katydid.sensors.sources.simulated.night import Night, Weather
 from katydid.sensors.sources.simulated.truth import Truth, write_truth
 
 MEDIA, TRUTH = "media", "truth.csv"
 """Names in the folder that `write_station` makes: the truth lies beside the media, not among them."""
-
-
-class SimulatedFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of the night, and what is really in it."""
-
-    name: str
-    """Below the media folder."""
-    kind: Kind
-    data: bytes
-    truth: tuple[Truth, ...]
 
 
 class Station:
@@ -96,28 +84,15 @@ class SimulatedSource:
     def captures(self, settled: Callable[[Position], bool]) -> Iterator[Taken]:
         """Every file of the night whose position `settled` does not know."""
         for file in self.station.files():
-            digest = hashlib.sha256(file.data).hexdigest()
+            digest = file.sha256
             position = Position(source="simulated", partition=file.name, mark=digest)
             if settled(position):
                 continue
             self.truth.extend(file.truth)
-            yield Taken(capture=self._capture(file, digest), position=position)
+            yield Taken(capture=file.capture(self._assembly, digest), position=position)
 
     def durable(self, position: Position) -> None:
         """Nothing to do: the night can be drawn again."""
-
-    def _capture(self, file: SimulatedFile, digest: str) -> Capture:
-        if not file.data:
-            return self._assembly.refused(file.name, file.kind, "empty_file: the file has no bytes", size=0)
-        return self._assembly.capture(
-            file.name,
-            file.kind,
-            metadata.read(file.data, file.kind, file.name.rpartition("/")[2]),
-            media_type=signature.media_type(file.data[: signature.HEAD_BYTES]),
-            sha256=digest,
-            length=len(file.data),
-            payload=file.data,
-        )
 
 
 def write_station(station: Station, folder: Path, watch: Callable[[int, int], None] = lambda done, of: None) -> Path:

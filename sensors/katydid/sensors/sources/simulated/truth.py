@@ -33,13 +33,22 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     temperature_c: float | None = None
     note: str = ""
     """"wind", "rain", "bird", "truncated", "empty": what else there is to say."""
+    sensor: str = ""
+    at: str = ""
+    """The true time of the frame, or of the clip's first sample: ISO 8601 with milliseconds, UTC."""
+    visible: float | None = None
+    """Share of the animal's outline that nothing hides, 0..1."""
+    channel: int | None = None
+    """Of a clip: where the song is loudest; times are those in the file, after samples that were lost."""
+    over_everything_db: float | None = None
+    """As `snr_db`, over other singers too."""
 
 
 _COLUMNS = Truth.__struct_fields__
 
 
 def write_truth(path: Path, rows: Iterable[Truth]) -> None:
-    """Write a CSV with one column a field; None is an empty cell."""
+    """Write a CSV with one column a field; None is an empty cell. Rows are taken one by one: there may be many."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_COLUMNS)
@@ -52,7 +61,8 @@ def read_truth(path: Path) -> list[Truth]:
     """Read what `write_truth` wrote. Raises SourceError that names the line where a cell is not what it should be."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
-        if tuple(rows.fieldnames or ()) != _COLUMNS:
+        named = set(rows.fieldnames or ())
+        if not {"file", "kind", "taxon"} <= named <= set(_COLUMNS):
             raise SourceError(f"{path} is no truth file: its columns should be {', '.join(_COLUMNS)}")
         return [_row(path, number, cells) for number, cells in enumerate(rows, 2)]
 

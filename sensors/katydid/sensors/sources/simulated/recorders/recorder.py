@@ -15,8 +15,8 @@ import numpy as np
 
 from katydid.sensors.capture import Place
 from katydid.sensors.sources.simulated.cameras import chance
+from katydid.sensors.sources.simulated.cameras.camera import Fidelity
 from katydid.sensors.sources.simulated.climate import Climate
-from katydid.sensors.sources.simulated.fidelity import Fidelity
 from katydid.sensors.sources.simulated.recorders import absorption
 from katydid.sensors.sources.simulated.recorders.hearing import hear, is_dawn
 from katydid.sensors.sources.simulated.recorders.microphone import Ears, Microphone
@@ -72,7 +72,7 @@ class Clip(msgspec.Struct, frozen=True):
     at: float
     """Seconds since 1970 of its first sample."""
 
-    def scene(self, fidelity: Fidelity = Fidelity.FULL) -> Scene:
+    def scene(self, fidelity: Fidelity = Fidelity.HIGH) -> Scene:
         """The samples and what is really in them; the same whenever and however often it is asked."""
         return self.recorder.heard(self.at, fidelity)
 
@@ -105,14 +105,14 @@ class Recorder:
     def heard(self, at: float, fidelity: Fidelity) -> Scene:
         """The clip that begins at `at`."""
         temperature = self.conditions.temperature_c(at)
-        rate = self.scene.sample_rate if fidelity is Fidelity.FULL else self.scene.low_sample_rate
+        rate = self.scene.sample_rate if fidelity is Fidelity.HIGH else self.scene.low_sample_rate
         singing = [
             bout
             for bout in self.bouts(at, at + self.scene.clip_s)
             if self._reaches(bout.male, temperature) and SONGS[bout.male.species].carrier(temperature) < 0.45 * rate
         ]
         key = chance.mixed(self._key, round(at * 1000.0))
-        draw = hear if fidelity is Fidelity.FULL else hear_prepared
+        draw = hear if fidelity is Fidelity.HIGH else hear_prepared
         return draw(self.scene, at, singing, temperature, self._noises(at), key)
 
     def _alive(self, year: int) -> list[Male]:
