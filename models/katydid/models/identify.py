@@ -276,18 +276,13 @@ def _watch(capture: Capture, models: Sequence[Model], settings: IdentifySettings
     data = _frame_bytes(capture)
     frame = images.decode(data, limits, _short_side((*detectors, *models)))
     grey = gates.grey(frame.pixels)
-    if detectors:
-        located = yield from _detected(capture, frame, detectors, settings)
-    else:
-        located = WHOLE if settings.region == "whole" else (yield from _located(capture, grey, settings))
+    located = yield from _located(capture, frame, grey, detectors, settings)
     quality = (gates.exposure(grey, settings.gates), *located.measures)
     if located.crops is None:
         found, noted = yield from _whole(frame, grey, models, settings, quality)
-    elif detectors and not models:
-        found, noted = [each for crop in located.crops for each in _found_crop(crop, (), quality[:1])], []
     else:
-        # Only where something is there is the frame decoded in full.
-        closer = located.crops and models and frame.pixels.shape[1] < frame.full_width
+        # Only where something is there, and has to be named, is the frame decoded in full.
+        closer = located.crops and (models or not detectors) and frame.pixels.shape[1] < frame.full_width
         full = images.decode(data, limits) if closer else frame
         found, noted = (yield from _crops(full, located.crops, models, settings, quality[0])), []
     seen = located.looked and (bool(models) or located.crops is not None)
@@ -306,9 +301,17 @@ _UNSEEN = "no image model is installed, and the ground is too restless to look f
 
 
 def _located(
-    capture: Capture, grey: NDArray[np.uint8], settings: IdentifySettings
+    capture: Capture,
+    frame: images.Frame,
+    grey: NDArray[np.uint8],
+    detectors: Sequence[Model],
+    settings: IdentifySettings,
 ) -> Generator[Question, Reply, Located]:
-    """Where to look. Every frame that can be decoded is handed out: it may be the background of later ones."""
+    """Where to look. Every frame that localisers see is handed out: it may be the background of later ones."""
+    if detectors:
+        return (yield from _detected(capture, frame, detectors, settings))
+    if settings.region == "whole":
+        return WHOLE
     small = reduced(capture, grey)
     before = yield small
     assert isinstance(before, tuple)
@@ -417,14 +420,16 @@ def _crops(
     found: list[Found] = []
     for start in range(0, len(crops), settings.windows_at_once):
         some = crops[start : start + settings.windows_at_once]
-        pixels = [_cut(frame, crop.box) for crop in some]
+        # What a detector found and nobody else looks at needs no pixels.
+        pixels = [_cut(frame, crop.box) if models or not isinstance(crop, Sighting) else None for crop in some]
         measures = [
             _crop_quality(frame, crop.box, cut, exposure, settings) for crop, cut in zip(some, pixels, strict=True)
         ]
         large = [index for index, quality in enumerate(measures) if quality[1].passed]
         readings: dict[int, list[tuple[Model, Reading]]] = {index: [] for index in range(len(some))}
         for model in models if large else ():
-            answered = yield from _readings(model, [pixels[index] for index in large], settings)
+            shown = [cut for index in large if (cut := pixels[index]) is not None]
+            answered = yield from _readings(model, shown, settings)
             for index, reading in zip(large, answered, strict=True):
                 readings[index].append((model, reading))
         for index, crop in enumerate(some):
@@ -455,11 +460,11 @@ def _cut(frame: images.Frame, box: Box) -> NDArray[np.uint8]:
 
 
 def _crop_quality(
-    frame: images.Frame, box: Box, pixels: NDArray[np.uint8], exposure: Measure, settings: IdentifySettings
+    frame: images.Frame, box: Box, pixels: NDArray[np.uint8] | None, exposure: Measure, settings: IdentifySettings
 ) -> tuple[Measure, ...]:
-    """The frame's exposure, the crop's size, and its sharpness where it is large enough to have one."""
+    """The frame's exposure, the crop's size, and its sharpness where it is cut out and large enough to have one."""
     size = gates.crop_size(round(box.w * frame.full_width), round(box.h * frame.full_height), settings.gates)
-    if not size.passed:
+    if pixels is None or not size.passed:
         return exposure, size
     return exposure, size, gates.sharpness(pixels, settings.gates)
 
