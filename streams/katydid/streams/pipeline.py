@@ -135,6 +135,8 @@ class Pipeline:
             sink,
             commit_items=settings.commit_items,
             commit_s=settings.commit_s,
+            gather_s=max(settings.gather_s, settings.commit_s),
+            behind=lambda finished: len(self._waiting) >= finished,
             durable=self._acknowledge,
             failed=self._fail,
         )

@@ -32,6 +32,9 @@ class PipelineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Outcomes after which the sink writes at once."""
     commit_s: float = 2.0
     """Longest that a finished outcome waits for others before it is written, seconds."""
+    gather_s: float = 2.0
+    """The same while there is a backlog: at least as many captures wait to be identified as outcomes to be written. A
+    batch costs as much as it is often; what waits behind a backlog, waits anyway. `commit_s` where that is longer."""
     failures_in_row: int = 32
     """Items that a model may fail on with no success between, before it counts as broken and the pipeline stops."""
 

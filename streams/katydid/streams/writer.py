@@ -1,4 +1,5 @@
 """The one thread that writes: finished outcomes go to the sink in batches, by count or by time, then are acknowledged.
+While there is a backlog they are gathered for longer: fewer and larger batches cost less.
 
 Acknowledgement follows durability: `durable` is called for an arrival only after `Sink.write` has returned for the
 batch that holds it. When the sink fails nothing of the batch is acknowledged, and nothing after it is written.
@@ -20,11 +21,23 @@ class Writer:
     """Owns the thread. `durable` and `failed` are called from it."""
 
     def __init__(
-        self, sink: Sink, *, commit_items: int, commit_s: float, durable: Durable, failed: Callable[[Exception], None]
+        self,
+        sink: Sink,
+        *,
+        commit_items: int,
+        commit_s: float,
+        gather_s: float,
+        behind: Callable[[int], bool],
+        durable: Durable,
+        failed: Callable[[Exception], None],
     ) -> None:
+        """`behind` says whether there is a backlog when so many outcomes are queued; it may be called from any thread
+        and takes no lock. `gather_s` holds while it says so, and `commit_s` else."""
         self._sink = sink
         self._commit_items = commit_items
         self._commit_s = commit_s
+        self._gather_s = gather_s
+        self._behind = behind
         self._durable = durable
         self._failed = failed
         self._changed = threading.Condition()
@@ -46,7 +59,7 @@ class Writer:
             if not self._waiting:
                 self._oldest = time.monotonic()
             self._waiting.extend(arrivals)
-            if len(self._waiting) == len(arrivals) or len(self._waiting) >= self._commit_items:
+            if len(self._waiting) == len(arrivals) or self._due():
                 self._changed.notify()
 
     def flush(self) -> None:
@@ -88,7 +101,7 @@ class Writer:
                 if self._closing:
                     break
                 age = time.monotonic() - self._oldest
-                self._changed.wait(max(0.0, self._commit_s - age) if self._waiting else None)
+                self._changed.wait(max(0.0, self._longest_s(age) - age) if self._waiting else None)
             if self._halted:
                 return []
             count = min(len(self._waiting), self._commit_items)
@@ -102,9 +115,12 @@ class Writer:
     def _due(self) -> bool:
         if not self._waiting:
             return False
-        return (
-            self._closing
-            or self._flush
-            or len(self._waiting) >= self._commit_items
-            or time.monotonic() - self._oldest >= self._commit_s
-        )
+        if self._closing or self._flush or len(self._waiting) >= self._commit_items:
+            return True
+        age = time.monotonic() - self._oldest
+        return age >= self._longest_s(age)
+
+    def _longest_s(self, age: float) -> float:
+        """How long the oldest may wait that has waited `age` seconds. A backlog is asked about only when it matters."""
+        late = age >= self._commit_s and self._behind(len(self._waiting))
+        return self._gather_s if late else self._commit_s
