@@ -163,7 +163,7 @@ class Conditions:
         key = (SONGS[species].sings_by, round(at / 60.0))
         found = self._known.get(key)
         if found is None:
-            if len(self._known) >= 2048:
+            if len(self._known) >= 64:
                 self._known.clear()
             found = self._known[key] = self._inclined(key[0], key[1] * 60.0)
         return found
