@@ -104,7 +104,7 @@ def test_a_profile_is_complete_and_waits_for_what_it_needs(profile: str) -> None
     there = {name for name, service in SERVICES.items() if profile in service["profiles"]}
     ends = "-plain" if profile == "plain" else ""
     ours = {f"kafka{ends}", f"topics{ends}", f"worker{ends}"} | ({"users"} if profile == "secured" else set())
-    assert there == ours | {"influxdb", "objects", "prometheus", "grafana"}
+    assert there == ours | {"follow", "influxdb", "objects", "prometheus", "grafana"}
     for name in there:
         assert set(SERVICES[name].get("depends_on", ())) <= there
     needs = SERVICES[f"worker{ends}"]["depends_on"]
@@ -120,6 +120,14 @@ def test_what_runs_once_is_a_command_that_there_is(name: str, capsys: pytest.Cap
     assert run_command([*words[:first], "--help"]) == 0
     shown = capsys.readouterr().out
     assert all(word in shown for word in words if word.startswith("--"))
+
+
+def test_the_one_that_follows_asks_the_store_that_the_workers_write(capsys: pytest.CaptureFixture[str]) -> None:
+    words: list[str] = SERVICES["follow"]["command"]
+    for name in ("secured.toml", "plain.toml"):
+        assert read_configuration(SETTINGS / name, ENVIRONMENT).sink.url == words[2]
+    assert run_command([*words[:2], "--help"]) == 0
+    assert words[3] in capsys.readouterr().out
 
 
 def test_one_number_says_how_many_workers() -> None:

@@ -22,8 +22,10 @@ OURS = {"keda.sh/v1alpha1"}
 """Kinds that Kubernetes itself does not have."""
 
 
-def one(kind: str) -> dict[str, Any]:
-    (found,) = [manifest for manifest in MANIFESTS if manifest["kind"] == kind]
+def one(kind: str, name: str = "") -> dict[str, Any]:
+    (found,) = [
+        manifest for manifest in MANIFESTS if manifest["kind"] == kind and name in ("", manifest["metadata"]["name"])
+    ]
     return found
 
 
@@ -46,14 +48,21 @@ def test_every_file_is_applied_and_everything_is_in_one_namespace() -> None:
     assert namespaces == {KUSTOMIZATION["namespace"]}
 
 
-def test_pods_keep_to_the_restricted_standard() -> None:
+@pytest.mark.parametrize("kind", ["StatefulSet", "Deployment"])
+def test_pods_keep_to_the_restricted_standard(kind: str) -> None:
     """What the namespace enforces, field by field (Pod Security Standards, restricted)."""
-    pod, container = POD["securityContext"], CONTAINER["securityContext"]
+    whole = one(kind)["spec"]["template"]["spec"]
+    pod, container = whole["securityContext"], whole["containers"][0]["securityContext"]
     assert pod["runAsNonRoot"] and pod["runAsUser"] == 10001 and pod["seccompProfile"] == {"type": "RuntimeDefault"}
     assert container["allowPrivilegeEscalation"] is False and container["capabilities"] == {"drop": ["ALL"]}
     assert container["readOnlyRootFilesystem"] is True
-    assert POD["automountServiceAccountToken"] is False
-    assert set(CONTAINER["resources"]["limits"]) == {"cpu", "memory", "ephemeral-storage"}
+    assert whole["automountServiceAccountToken"] is False
+    assert set(whole["containers"][0]["resources"]["limits"]) == {"cpu", "memory", "ephemeral-storage"}
+
+
+def test_the_one_that_follows_asks_the_store_that_the_workers_write() -> None:
+    words = one("Deployment")["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert words == ["store", "follow", read_settings().sink.url, "--keep"]
 
 
 def test_alive_and_ready_are_asked_where_the_worker_answers() -> None:
@@ -118,13 +127,20 @@ def test_labels_agree() -> None:
     labels = WORKER["spec"]["selector"]["matchLabels"]
     assert labels == WORKER["spec"]["template"]["metadata"]["labels"] == one("Service")["spec"]["selector"]
     assert labels == one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"]
-    assert labels == one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"]
+    assert labels == one("NetworkPolicy", "katydid-worker")["spec"]["podSelector"]["matchLabels"]
+    follow = one("Deployment")["spec"]
+    assert follow["selector"]["matchLabels"] == follow["template"]["metadata"]["labels"]
+    assert follow["selector"] == one("NetworkPolicy", "katydid-follow")["spec"]["podSelector"]
 
 
 def test_the_network_policy_opens_what_the_settings_name() -> None:
-    policy = one("NetworkPolicy")["spec"]
+    policy = one("NetworkPolicy", "katydid-worker")["spec"]
     out = {port["port"] for rule in policy["egress"] for port in rule["ports"]}
     read = read_settings()
     ports = {int(server.rpartition(":")[2]) for server in read.kafka.servers}
     ports.add(int(read.sink.url.split("/")[2].rpartition(":")[2]))
     assert ports < out and {port["port"] for rule in policy["ingress"] for port in rule["ports"]} == {9477}
+    follow = {
+        port["port"] for rule in one("NetworkPolicy", "katydid-follow")["spec"]["egress"] for port in rule["ports"]
+    }
+    assert follow == {53, int(read.sink.url.split("/")[2].rpartition(":")[2])}
