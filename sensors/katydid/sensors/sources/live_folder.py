@@ -10,7 +10,7 @@
 A live source has no original that could be read again, so a file is durable before anything else is told of it:
 written under `.unfinished`, synced, renamed, and its folder synced. A file that has its final name is whole, whatever
 ends the process or the machine. Nothing is ever overwritten: where a clock was set back and a name is taken, the next
-file is called "…-2".
+file is called "…_2".
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class LiveFolder:
                     growing.unlink()
                     return final
                 number += 1
-                final = final.with_name(f"{self.final(at_ns, '').name}-{number}{suffix}")
+                final = final.with_name(f"{self.final(at_ns, '').name}_{number}{suffix}")
             growing.replace(final)
             _sync_folder(final.parent)
             if new_day:
