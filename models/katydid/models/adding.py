@@ -1,4 +1,4 @@
-"""Take in somebody else's classifier: one TFLite or ONNX file and its label list become a bundle.
+"""Take in somebody else's classifier or detector: one TFLite or ONNX file and its label list become a bundle.
 
 Shapes, dtypes and quantisation are read from the graph; whether it looks or listens shows in the shape of its input.
 What no graph says is asked for: the sample rate of sound, what a float image graph wants its pixels to be, and whether
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from katydid.models.adding_detector import DetectorWishes, Told, read_detector
 from katydid.models.bundle import NAME, Bundle, write_bundle
 from katydid.models.engines import Engine, Port, open_engine
 from katydid.models.errors import ConversionError, EngineError
@@ -54,6 +55,8 @@ class Wishes:
 
     kind: BundleKind | None = None
     """IMAGE_CLASSIFIER or SOUND_CLASSIFIER; read from the input's shape where not said."""
+    detector: DetectorWishes | None = None
+    """It finds boxes in frames."""
     sample_rate: int | None = None
     """Hertz; needed for sound."""
     window_s: float | None = None
@@ -91,6 +94,8 @@ class _Reading:
     port: Port
     image: ImageInput | None = None
     sound: SoundInput | None = None
+    told: Told | None = None
+    """Of a detector."""
     outputs: dict[str, NDArray[np.generic]] = field(default_factory=dict)
     """What it gave for the probes."""
     max_batch: int = 1
@@ -146,16 +151,37 @@ def _read_input(file: str, engine: Engine, wishes: Wishes, labels: tuple[Label, 
             f"{file}: the graph has {len(engine.inputs)} inputs ({', '.join(engine.inputs)}), not one"
         )
     ((name, port),) = engine.inputs.items()
-    kind = wishes.kind or _kind(file, port)
+    kind = BundleKind.IMAGE_CLASSIFIER if wishes.detector else wishes.kind or _kind(file, port)
     reading = _Reading(file, engine, wishes, labels, name, port)
     if kind is BundleKind.IMAGE_CLASSIFIER:
         reading.image = _image_input(file, port, wishes)
     elif kind is BundleKind.SOUND_CLASSIFIER:
         reading.sound = _sound_input(file, port, wishes)
     else:
-        raise ConversionError(f"a {kind} cannot be added from a file; image and sound classifiers can")
+        raise ConversionError(
+            f"a {kind} cannot be added from a file; classifiers of images and sound, and detectors can"
+        )
     reading.outputs, reading.max_batch = _tried(reading)
+    if wishes.detector is not None:
+        reading.told = _told(reading, wishes.detector)
     return reading
+
+
+def _told(reading: _Reading, wishes: DetectorWishes) -> Told:
+    """Where a detector's boxes stand, from what it gave for the probes, as real numbers."""
+    if reading.image is None:
+        raise ConversionError(f"{reading.file}: a detector looks at images; this graph takes {_shape(reading.port)}")
+    real = {name: _real(reading.engine.outputs[name], values) for name, values in reading.outputs.items()}
+    return read_detector(reading.file, real, reading.image, len(reading.labels), reading.wishes.scores, wishes)
+
+
+def _real(port: Port, values: NDArray[np.generic]) -> NDArray[np.float64]:
+    """An output as real numbers, dequantised where the graph says how."""
+    raw = values.astype(np.float64)
+    if port.quantisation is None:
+        return raw
+    real: NDArray[np.float64] = port.quantisation.scale * (raw - port.quantisation.zero_point)
+    return real
 
 
 def _kind(file: str, port: Port) -> BundleKind:
@@ -250,8 +276,8 @@ def _probe(reading: _Reading) -> NDArray[np.generic]:
 
 
 def _manifest(name: str, engine: str, reading: _Reading) -> BundleManifest:
-    wishes = reading.wishes
-    scores = _scores(reading)
+    wishes, told = reading.wishes, reading.told
+    scores = _scores(reading) if told is None else told.scores
     graph = Graph(
         file=f"model.{'tflite' if engine == 'litert' else 'onnx'}",
         engine=engine,
@@ -267,10 +293,11 @@ def _manifest(name: str, engine: str, reading: _Reading) -> BundleManifest:
         name=name,
         version=wishes.version,
         title=wishes.title or f"{name} ({len(reading.labels)} classes)",
-        kind=BundleKind.IMAGE_CLASSIFIER if reading.image is not None else BundleKind.SOUND_CLASSIFIER,
+        kind=_kind_of(reading),
         graphs=(graph,),
         image=reading.image,
         sound=reading.sound,
+        detector=None if told is None else told.detector,
         activation=_activation(reading, scores),
         licence=wishes.licence,
         credit=wishes.credit or f"{name}, from the file {reading.file}",
@@ -278,6 +305,12 @@ def _manifest(name: str, engine: str, reading: _Reading) -> BundleManifest:
         uses=wishes.uses,
         files={},
     )
+
+
+def _kind_of(reading: _Reading) -> BundleKind:
+    if reading.told is not None:
+        return BundleKind.DETECTOR
+    return BundleKind.SOUND_CLASSIFIER if reading.image is None else BundleKind.IMAGE_CLASSIFIER
 
 
 def _scores(reading: _Reading) -> str:
@@ -307,13 +340,14 @@ def _activation(reading: _Reading, scores: str) -> Activation:
     """As said; else NONE, where what the graph gave for the probes lies in 0..1."""
     if reading.wishes.activation is not None:
         return reading.wishes.activation
-    port = reading.engine.outputs[scores]
-    raw = reading.outputs[scores].astype(np.float64)
-    if port.quantisation is not None:
-        raw = port.quantisation.scale * (raw - port.quantisation.zero_point)
+    if reading.told is not None:
+        raw = reading.told.values.astype(np.float64)
+    else:
+        raw = _real(reading.engine.outputs[scores], reading.outputs[scores])
     within = bool(np.isfinite(raw).all() and raw.min() >= -1e-6 and raw.max() <= 1 + 1e-6)
     # A few logits may lie in 0..1 by chance; many do not.
-    if within and (raw.shape[-1] >= MANY_CLASSES or np.allclose(raw.sum(axis=-1), 1, atol=0.02)):
+    many = raw.shape[-1] if reading.told is None else raw[0].size
+    if within and (many >= MANY_CLASSES or np.allclose(raw.sum(axis=-1), 1, atol=0.02)):
         return Activation.NONE
     if within:
         raise ConversionError(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -12,6 +13,9 @@ from katydid.models.bundle import Bundle
 from katydid.models.library import BUNDLED, Library, Shelf, default_library, user_models
 from katydid.models.manifest import Activation, BundleKind, BundleManifest, Resize
 from katydid.streams.cli.screen import console, note, safe
+
+if TYPE_CHECKING:
+    from katydid.models.adding_detector import DetectorWishes
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="The models on this machine: list, add, card, verify."
@@ -81,6 +85,22 @@ def add(
     activation: Annotated[Activation | None, typer.Option(help="Where the model gives logits.")] = None,
     scores: Annotated[str | None, typer.Option(help="The output that holds the scores.")] = None,
     embedding: Annotated[str | None, typer.Option(help="The output that holds the embedding.")] = None,
+    detector: Annotated[
+        str | None, typer.Option(metavar="yolo|ssd|rt-detr|centre", help="FILE finds boxes: the shape of its output.")
+    ] = None,
+    output: Annotated[
+        list[str] | None, typer.Option(metavar="ROLE=NAME", help="Detectors: which output is boxes, classes, count, ….")
+    ] = None,
+    coordinates: Annotated[
+        str | None, typer.Option(metavar="pixels|shares", help="Detectors: what boxes are given in.")
+    ] = None,
+    corners: Annotated[str | None, typer.Option(metavar="yx|xy", help="SSD: the order in a corner.")] = None,
+    first_class: Annotated[int | None, typer.Option(min=0, max=1, help="SSD: the number of the first label.")] = None,
+    tiles: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Detectors: cut frames into tiles, their short side reduced to this. Repeatable."),
+    ] = None,
+    tile_overlap: Annotated[int, typer.Option(min=0, help="Detectors: pixels that tiles share.")] = 64,
     version: Annotated[str, typer.Option(help="Version of the model.")] = "1",
     licence: Annotated[str, typer.Option(help="Licence of the weights, for example Apache-2.0.")] = "not stated",
     credit: Annotated[str, typer.Option(help="One line that reports print.")] = "",
@@ -88,13 +108,14 @@ def add(
     replace: Annotated[bool, typer.Option("--replace", help="Replace a bundle of this name.")] = False,
     models_dir: ModelsDir = None,
 ) -> None:
-    """Add BirdNET, somebody's TFLite or ONNX classifier, or a finished bundle.
+    """Add BirdNET, somebody's TFLite or ONNX classifier or detector, or a finished bundle.
 
     \b
     Examples:
       katydid models add birdnet
       katydid models add yamnet.tflite --labels yamnet_class_map.csv --sample-rate 16000
       katydid models add insects.tflite --labels insects.txt --name inat-insects
+      katydid models add yolo.onnx --labels insects.txt --detector yolo --pixels unit --tiles 1536
       katydid models add my-bundle.zip
     """
     directory = models_dir or user_models()
@@ -115,6 +136,7 @@ def add(
 
     wishes = Wishes(
         kind=_kind(kind),
+        detector=_detector(detector, output or [], coordinates, corners, first_class, tiles or [], tile_overlap),
         sample_rate=sample_rate,
         window_s=window,
         hop_s=hop,
@@ -207,6 +229,41 @@ def _kind(word: str | None) -> BundleKind | None:
     if word not in kinds:
         raise typer.BadParameter(f"{word!r} is no kind; there are image and sound", param_hint="--kind")
     return kinds[word]
+
+
+def _detector(
+    shape: str | None,
+    outputs: Sequence[str],
+    coordinates: str | None,
+    corners: str | None,
+    first_class: int | None,
+    tiles: Sequence[int],
+    tile_overlap: int,
+) -> DetectorWishes | None:
+    from katydid.models.adding_detector import DetectorWishes
+
+    if shape is None:
+        if outputs or coordinates or corners or first_class is not None or tiles:
+            raise typer.BadParameter("this is for detectors: say of which shape it is", param_hint="--detector")
+        return None
+    named = dict(each.partition("=")[::2] for each in outputs)
+    if not all(named) or not all(named.values()):
+        raise typer.BadParameter("say it as ROLE=NAME, for example boxes=output_1", param_hint="--output")
+    return DetectorWishes(
+        shape=shape,
+        outputs=named,
+        relative=_one_of(coordinates, {"pixels": False, "shares": True}, "--coordinates"),
+        y_first=_one_of(corners, {"yx": True, "xy": False}, "--corners"),
+        first_class=first_class,
+        short_sides=tuple(tiles),
+        tile_overlap=tile_overlap,
+    )
+
+
+def _one_of(word: str | None, words: Mapping[str, bool], option: str) -> bool | None:
+    if word is not None and word not in words:
+        raise typer.BadParameter(f"{word!r} is neither {' nor '.join(words)}", param_hint=option)
+    return None if word is None else words[word]
 
 
 def _name_from(file: Path) -> str:
