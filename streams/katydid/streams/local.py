@@ -232,6 +232,7 @@ class LocalRun:
             limits=self._options.limits,
             situate=self._situated(situator),
             durable=lambda arrivals: self._durable(pipeline, arrivals),
+            earlier=self._store.earlier_frames,
         )
         reader = threading.Thread(target=self._read, args=(pipeline, captures), name="katydid-reader", daemon=True)
         interrupted = False

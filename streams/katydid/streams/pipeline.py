@@ -15,6 +15,8 @@ What holds, whatever arrives:
 - One capture ends as one outcome. An item that no engine can run fails alone (batches are bisected) and refuses its
   capture; the others of its batch are not touched.
 - Outcomes are written in the order of their captures within a partition, and acknowledged after they are durable.
+- A frame is compared with those that came before it from its own camera, whichever was decoded first; outcomes of one
+  camera are written in the order of its frames, and the sink is handed the frames that later ones need.
 - An exception that nobody expected (a bug, a full disk) stops everything before any further acknowledgement, and is
   raised to the host from `put`, `drain` or `close`.
 
@@ -35,7 +37,7 @@ from typing import Self
 from katydid.models.batching import Lane
 from katydid.models.errors import EngineError
 from katydid.models.identify import Look, LookFailed, Question, Reply, identification
-from katydid.models.image.earlier import Reduced
+from katydid.models.image.earlier import Earlier, Reduced
 from katydid.models.manifest import BundleKind
 from katydid.models.model import Model, Seen
 from katydid.models.outcome import Outcome, Status, outcome_of
@@ -43,6 +45,7 @@ from katydid.models.settings import IdentifySettings
 from katydid.sensors.capture import Capture, Kind
 from katydid.sensors.limits import Limits
 from katydid.sensors.sources.protocol import Taken
+from katydid.streams.earlier import EarlierFrames, Load, Place
 from katydid.streams.looks import OpenLook
 from katydid.streams.order import InOrder, Turn
 from katydid.streams.sink import Arrival, Sink
@@ -63,6 +66,11 @@ class _Job:
     turn: Turn
     nbytes: int
     lane: Lane
+    place: Place | None = None
+    """Of a frame that is compared with others: its place in the sequence of its camera."""
+    frame: Reduced | None = None
+    before: Earlier | None = None
+    """The frames before it, as soon as they are known and until they are handed over."""
     steps: Identification | None = None
     answer: OpenLook | None = None
     cpu_s: float = 0.0
@@ -94,6 +102,7 @@ class Pipeline:
 
     `situate` adds context to an outcome. `durable` is called from the writer's thread with the arrivals of each batch
     that has become durable, in the order of each partition. `write` of the sink is called from one thread only.
+    `earlier` gives the frames of a camera that the sink has kept, for the first new ones to be compared with.
     """
 
     def __init__(
@@ -107,6 +116,7 @@ class Pipeline:
         situate: Situate | None = None,
         durable: Callable[[Sequence[Arrival]], None] | None = None,
         refused: Refused | None = None,
+        earlier: Load | None = None,
     ) -> None:
         self.settings = settings
         self._identify = identify or IdentifySettings()
@@ -126,6 +136,9 @@ class Pipeline:
         self._waiting: deque[_Job] = deque()
         self._answered: deque[_Job] = deque()
         self._order = InOrder()
+        self._earlier = EarlierFrames(settings.max_earlier_bytes)
+        self._load_earlier = earlier
+        self._by_place: dict[Place, _Job] = {}
         self._open = self._items = self._bytes = 0
         self._counts = {"taken": 0, "durable": 0, "known": 0} | {status.value: 0 for status in Status}
         self._cpu_s = 0.0
@@ -249,12 +262,22 @@ class Pipeline:
     def _fits(self, taken: Taken) -> bool:
         if self._items == 0:
             return True
+        if self._compares(taken.capture) and not self._earlier.has_room(taken.capture.sensor_id):
+            return False
         return (
             self._items < self.settings.max_items and self._bytes + _in_memory(taken.capture) <= self.settings.max_bytes
         )
 
+    def _compares(self, capture: Capture) -> bool:
+        """Whether a capture is a frame that is compared with those before it."""
+        return capture.kind is Kind.FRAME and self._identify.region != "whole"
+
     def _admit(self, taken: Taken, lane: Lane) -> None:
-        job = _Job(taken, self._order.take(taken.position), _in_memory(taken.capture), lane)
+        camera = taken.capture.sensor_id if self._compares(taken.capture) else None
+        job = _Job(taken, self._order.take(taken.position, camera), _in_memory(taken.capture), lane)
+        if camera is not None:
+            job.place = self._earlier.take(camera)
+            self._by_place[job.place] = job
         self._items += 1
         self._bytes += job.nbytes
         self._counts["taken"] += 1
@@ -314,36 +337,55 @@ class Pipeline:
             return None
 
     def _step(self, job: _Job) -> None:
-        """Advance one capture until it asks a model something, or is finished."""
+        """Advance one capture until it asks a model something, waits for frames before it, or is finished."""
         began = time.thread_time()
         try:
             try:
-                look = self._advance(job)
+                question = self._go_on(job)
             except StopIteration as end:
+                self._fill(job, None, time.thread_time())
                 self._finished(job, end.value, began)
             else:
-                self._ask(job, look, began)
+                if isinstance(question, Reduced):
+                    self._fill(job, question, began)
+                else:
+                    self._ask(job, question, began)
         except Exception as error:
             error.add_note(f"while identifying {job.taken.capture.file or job.taken.capture.capture_id}")
             raise
-
-    def _advance(self, job: _Job) -> Look:
-        question = self._go_on(job)
-        while isinstance(question, Reduced):
-            assert job.steps is not None
-            question = job.steps.send(())
-        return question
 
     def _go_on(self, job: _Job) -> Question:
         if job.steps is None:
             capture = job.taken.capture
             job.steps = identification(capture, self._models[capture.kind], self._identify, self._limits)
             return next(job.steps)
+        if job.before is not None:
+            before, job.before = job.before, None
+            return job.steps.send(before)
         answer, job.answer = job.answer, None
         assert answer is not None
         if answer.failure is not None:
             return job.steps.throw(LookFailed(str(answer.failure)))
         return job.steps.send(answer.seen())
+
+    def _fill(self, job: _Job, frame: Reduced | None, began: float) -> None:
+        """Fill the place of a frame, so that it and those behind it can go on when all ahead of it have come."""
+        place = job.place
+        if place is None or place.filled:
+            return
+        kept = self._load_earlier(place.sensor_id) if place.loads and self._load_earlier is not None else ()
+        with self._lock:
+            self._cpu_s += time.thread_time() - began
+            job.frame = frame
+            self._bytes += 0 if frame is None else frame.nbytes
+            if place.loads:
+                self._earlier.loaded(place, kept)
+            for ready in self._earlier.fill(place, frame):
+                known = self._by_place.pop(ready)
+                if known.frame is not None:
+                    known.before = ready.before
+                    self._answered.append(known)
+                    self._work.notify()
 
     def _ask(self, job: _Job, look: Look, began: float) -> None:
         def done(answered: OpenLook) -> None:
@@ -377,7 +419,7 @@ class Pipeline:
             outcome = self._situate(outcome)
         if self._on_refused is not None and outcome.status is Status.REFUSED:
             self._on_refused(job.taken, outcome)
-        arrival = Arrival(outcome=outcome, position=job.taken.position)
+        arrival = Arrival(outcome=outcome, position=job.taken.position, frame=job.frame)
         with self._lock:
             self._cpu_s += time.thread_time() - began
             self._open -= 1
@@ -399,6 +441,9 @@ class Pipeline:
         with self._lock:
             self._items -= len(arrivals)
             self._counts["durable"] += len(arrivals)
+            for frame in filter(None, (arrival.frame for arrival in arrivals)):
+                self._bytes -= frame.nbytes
+                self._earlier.durable(frame)
             self._settled.notify_all()
             self._wake_askers()
 

@@ -26,6 +26,8 @@ class PipelineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Captures taken whose outcomes are not durable yet."""
     max_bytes: int = 256 * MIB
     """Encoded bytes of captures that are not identified yet. One capture above it is let in when it is alone."""
+    max_earlier_bytes: int = 128 * MIB
+    """Reduced frames of cameras that later ones are compared with: 1 MiB a camera, so 128 cameras at a time."""
     batch: int = 8
     """Most windows or crops in one call of a model: larger ones win nothing on a CPU, and leave cores idle."""
     commit_items: int = 1000
