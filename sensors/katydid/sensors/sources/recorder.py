@@ -176,6 +176,7 @@ class Recorder:
                     self._rest(rest_s)
                     rest_s = min(2 * rest_s, _LONGEST_REST_S)
         finally:
+            self._clips.leave()
             self._note()
         return self.health
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -148,6 +149,13 @@ class Clips:
         self.kept += 1
         self.short += bool(why)
 
+    def leave(self) -> None:
+        """Let go of the open clip as it is: the next process finishes it."""
+        growing, self._growing = self._growing, None
+        if growing is not None:
+            with suppress(OSError):
+                growing.close()
+
     def _begin(self, read_ns: int) -> Growing:
         start_ns = self._clock.start(read_ns, joined=self._joined)
         self._flat_in_clip.clear()
@@ -234,11 +242,17 @@ def recover(folder: LiveFolder, *, kept_as: Format, doubt_s: float, told: Callab
 def _is_kept(growing: Path, folder: LiveFolder) -> bool:
     """Whether the process was killed between keeping a clip's FLAC and removing what it was made from."""
     kept = folder.final(int(growing.stem), ".flac")
-    with folder.writing():
-        try:
-            return kept.is_file() and soundfile.info(kept).frames >= _grown(growing)[1]
-        except soundfile.LibsndfileError:
-            return False
+    if not kept.is_file():
+        return False
+    with folder.writing(), suppress(soundfile.LibsndfileError), growing.open("rb") as file:
+        form, frames = _grown(growing)
+        file.seek(_HEADER)
+        with soundfile.SoundFile(kept) as sound:
+            return sound.frames == frames and all(
+                np.array_equal(piece, np.fromfile(file, "<i2", piece.size).reshape(piece.shape))
+                for piece in sound.blocks(_PIECE // form.channels, dtype="int16", always_2d=True)
+            )
+    return False
 
 
 def _grown(path: Path) -> tuple[SoundForm, int]:
