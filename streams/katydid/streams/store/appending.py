@@ -3,6 +3,9 @@
 A batch of a thousand rows takes DuckDB less time to append than its INSERT takes to plan. So each statement is prepared
 when the store is opened, over a source that stands for the whole life of the store and hands out other Arrow tables
 each time it is read.
+
+It is planned for one thread: for several, DuckDB would have each gather rows of its own and copy those again into the
+transaction, which takes twice the processor's time for rows that are no more than a row group.
 """
 
 from __future__ import annotations
@@ -48,13 +51,13 @@ class Appender:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        self._feeds: dict[str, Feed] = {}
-        for table, schema in ARROW_SCHEMAS.items():
-            self._feeds[table] = self._stand(f"fed_{table}", schema)
-            columns = ", ".join(f'"{name}"' for name in schema.names)
-            self._prepare(f"append_{table}", f"INSERT INTO {table} ({columns}) SELECT {columns} FROM fed_{table}")
-            if table in _ROLL_UPS:
-                self._prepare(f"sum_{table}", _ROLL_UPS[table].format(rows=f"fed_{table}"))
+        self._feeds = {table: self._stand(f"fed_{table}", schema) for table, schema in ARROW_SCHEMAS.items()}
+        with _one_thread(connection):
+            for table, schema in ARROW_SCHEMAS.items():
+                columns = ", ".join(f'"{name}"' for name in schema.names)
+                self._prepare(f"append_{table}", f"INSERT INTO {table} ({columns}) SELECT {columns} FROM fed_{table}")
+                if table in _ROLL_UPS:
+                    self._prepare(f"sum_{table}", _ROLL_UPS[table].format(rows=f"fed_{table}"))
         self._asked = self._stand("fed_asked", _ASKED)
 
     def append(self, name: str, table: pa.Table) -> None:
@@ -98,6 +101,17 @@ class Appender:
 
     def _prepare(self, name: str, statement: str) -> None:
         self._connection.execute(f"PREPARE {name} AS {statement}")
+
+
+@contextmanager
+def _one_thread(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """What is planned inside is planned for one thread; what runs later has as many as before."""
+    (threads,) = connection.execute("SELECT current_setting('threads')").fetchall()[0]
+    connection.execute("SET threads = 1")
+    try:
+        yield
+    finally:
+        connection.execute(f"SET threads = {int(threads)}")
 
 
 def known_between(connection: duckdb.DuckDBPyConnection, capture_ids: Sequence[str]) -> set[str]:
