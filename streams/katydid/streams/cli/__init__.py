@@ -38,7 +38,7 @@ COMMANDS = (
     Command("explain", "explain", "explain", "Everything known about one detection, number by number."),
     Command("doctor", "doctor", "doctor", "What this installation is, what really runs, and whether it agrees."),
     Command("models", "models", "app", "Bundles: list, add, card, verify.", group=True),
-    Command("simulate", "demo", "simulate", "Write a simulated station's media and truth into a folder."),
+    Command("simulate", "simulate", "simulate", "Write simulated stations' media and truth into a folder."),
     Command("capture", "capture", "app", "Cameras and microphones, live, into a folder.", group=True),
     Command("push", "push", "push", "Send what a folder holds to Kafka, for workers to identify."),
     Command("worker", "worker", "worker", "Take captures from Kafka, identify them, keep their outcomes."),

@@ -1,4 +1,4 @@
-"""`katydid demo`: one simulated night through the real pipeline. `katydid simulate`: the night alone."""
+"""`katydid demo`: one simulated night through the real pipeline, truth beside result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from katydid.sensors.sources.simulated import Night, Station
+    from katydid.sensors.sources.simulated import Night
     from katydid.streams.comparison import Comparison
     from katydid.streams.identities import Identities
     from katydid.streams.local import RunSummary
@@ -45,31 +45,6 @@ def demo(
     screen.print(f"{len(station):,} files drawn below {safe(media)}; now the same pipeline as for your own files.")
     summary = _identify(media, station.night)
     _show(out, summary)
-
-
-def simulate(
-    out: Path = typer.Argument(..., help="Folder to write: media/ with the files, truth.csv beside it."),
-    seed: int = typer.Option(1, "--seed", help="Another seed, another night."),
-    hours: float = typer.Option(12.0, "--hours", min=0.5, max=24.0, help="How much of the night, from 19:00 on."),
-) -> None:
-    """Write a simulated station's night into a folder: WAV with GUANO, JPEG with EXIF, and the truth apart.
-
-    Example:  katydid simulate night1 --seed 7
-    """
-    from katydid.sensors.errors import SourceError
-    from katydid.sensors.sources.simulated import Night, Station, write_station
-    from katydid.streams.cli.screen import console, safe
-
-    if out.exists() and any(out.iterdir()):
-        raise SourceError(f"{out} is not empty: give a new folder, so that nothing of yours is mixed with it")
-    screen = console()
-    station: Station = Station(Night(seed=seed, hours=hours))
-    with screen.status("drawing the night") as status:
-        media = write_station(
-            station, out, lambda done, of: status.update(f"drawing the night: {done:,} of {of:,} files")
-        )
-    screen.print(f"{len(station):,} files below {safe(media)}, their truth in {safe(out / 'truth.csv')}")
-    screen.print(f"Next: katydid run {safe(media)}")
 
 
 def _cleared(out: Path) -> None:

@@ -186,19 +186,13 @@ def _source(
 
 
 def _simulated(words: str) -> Source:
-    """A night of "seed=1,hours=2"."""
-    from katydid.sensors.sources.simulated import Night, SimulatedSource, Station
+    """What "seed=1,hours=2" or "preset=deployment,stations=3" asks for."""
+    from katydid.sensors.sources.simulated.presets import simulated_source
 
-    given: dict[str, float] = {}
-    for word in filter(None, words.split(",")):
-        name, _, value = word.partition("=")
-        try:
-            given[name] = float(value)
-        except ValueError:
-            given[word] = 0.0
-    if set(given) - {"seed", "hours"} or not 0 < given.get("hours", 12.0) <= 24:
-        raise typer.BadParameter(f"{words!r}: write simulated:seed=1,hours=2 (at most 24)", param_hint="SOURCE")
-    return SimulatedSource(Station(Night(seed=int(given.get("seed", 1)), hours=given.get("hours", 12.0))))
+    try:
+        return simulated_source(words)
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc), param_hint="SOURCE") from exc
 
 
 def _go(

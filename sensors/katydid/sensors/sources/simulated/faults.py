@@ -8,7 +8,6 @@ from enum import StrEnum
 import msgspec
 
 from katydid.sensors.capture import Kind
-from katydid.sensors.errors import SourceError
 from katydid.sensors.sources.simulated.cameras import chance
 from katydid.sensors.sources.simulated.community import key_of
 
@@ -61,7 +60,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def faults_of(words: str) -> Faults:
-    """From "truncated=0.01,black_frame=0.02". Raises SourceError that names the word that is wrong."""
+    """From "truncated=0.01,black_frame=0.02". Raises ValueError that names the word that is wrong."""
     shares: dict[Fault, float] = {}
     for word in filter(None, words.split(",")):
         name, _, share = word.partition("=")
@@ -70,7 +69,7 @@ def faults_of(words: str) -> Faults:
         except ValueError:
             part = -1.0
         if not 0.0 <= part <= 1.0:
-            raise SourceError(
+            raise ValueError(
                 f"{word!r} is no fault with a share: write {Fault.TRUNCATED}=0.01; there are {', '.join(Fault)}"
             )
         shares[fault] = part

@@ -95,8 +95,14 @@ class SimulatedSource:
         """Nothing to do: the night can be drawn again."""
 
 
-def write_station(station: Station, folder: Path, watch: Callable[[int, int], None] = lambda done, of: None) -> Path:
-    """Write the night's media below `folder`/media and its truth to `folder`/truth.csv; returns the media folder."""
+def write_station(
+    station: Station,
+    folder: Path,
+    watch: Callable[[int, int], None] = lambda done, of: None,
+    truth_file: Path | None = None,
+) -> Path:
+    """Write the night's media below `folder`/media and its truth to `folder`/truth.csv or the file given; returns the
+    media folder."""
     media = folder / MEDIA
     truth: list[Truth] = []
     for number, file in enumerate(station.files(), 1):
@@ -105,7 +111,7 @@ def write_station(station: Station, folder: Path, watch: Callable[[int, int], No
         path.write_bytes(file.data)
         truth.extend(file.truth)
         watch(number, len(station))
-    write_truth(folder / TRUTH, truth)
+    write_truth(truth_file or folder / TRUTH, truth)
     return media
 
 
