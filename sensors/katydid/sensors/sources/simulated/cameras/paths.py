@@ -49,7 +49,7 @@ Key = tuple[int, int, int]
 """Block of ten minutes, kind of visitor, number of the candidate: one animal."""
 
 
-class _Stay(msgspec.Struct, frozen=True, gc=False):
+class _Stay(NamedTuple):
     """When one animal is there, without its way."""
 
     arrives: float
@@ -152,22 +152,30 @@ class Paths:
     def __init__(self, scene: CameraScene, seed: int, activity: Activity | None = None) -> None:
         self.scene, self.seed, self.layout = scene, seed, layout_of(scene, seed)
         self._activity = activity
-        longest = [INSECTS[each.taxon].behaviour.longest_s for each in scene.visitors]
-        self.longest_s = max(longest, default=0.0)
-        """No animal is there for longer: how far back the past matters, seconds."""
+        self._longest_s = tuple(INSECTS[each.taxon].behaviour.longest_s for each in scene.visitors)
+        """No animal of each kind is there for longer: how far back the past matters, seconds."""
         self._held: dict[Key, Individual] = {}
-        self._block = lru_cache(maxsize=3 + math.ceil(self.longest_s / _BLOCK_S))(self._arrivals)
+        blocks = sum(3 + math.ceil(longest / _BLOCK_S) for longest in self._longest_s)
+        self._block = lru_cache(maxsize=blocks)(self._arrivals)
         self._cell = lru_cache(maxsize=2)(self._near)
         self._outlined = lru_cache(maxsize=256)(self._outline)
 
     def individuals(self, start: datetime, end: datetime) -> Iterator[Individual]:
         """Everyone who is there at some time from `start` to before `end`, by the ten minutes in which they come."""
         first, last = start.timestamp(), end.timestamp()
-        for block in range(math.floor((first - self.longest_s) / _BLOCK_S), math.ceil(last / _BLOCK_S)):
-            for stay in self._block(block):
-                if stay.arrives < last and stay.leaves > first:
-                    yield self._individual(stay.key, stay.arrives)
+        earliest = math.floor((first - max(self._longest_s, default=0.0)) / _BLOCK_S)
+        for block in range(earliest, math.ceil(last / _BLOCK_S)):
+            stays = sorted(
+                stay for kind in range(len(self._longest_s)) for stay in self._there(kind, block, first, last)
+            )
+            yield from (self._individual(stay.key, stay.arrives) for stay in stays)
             self._let_go(first, last)
+
+    def _there(self, kind: int, block: int, first: float, last: float) -> list[_Stay]:
+        """Who of a kind comes in a block and is there between two moments; no look at blocks too long ago."""
+        if (block + 1) * _BLOCK_S + self._longest_s[kind] < first:
+            return []
+        return [stay for stay in self._block(kind, block) if stay.arrives < last and stay.leaves > first]
 
     def boxes_at(self, at: datetime | float) -> tuple[SeenIndividual, ...]:
         """Who can be seen at a moment (aware, or seconds since 1970), lowest first."""
@@ -246,11 +254,13 @@ class Paths:
     def _near(self, cell: int) -> tuple[Individual, ...]:
         """Everyone who is there at some time in one minute since 1970."""
         first, last = cell * _CELL_S, (cell + 1) * _CELL_S
-        blocks = range(math.floor((first - self.longest_s) / _BLOCK_S), math.floor(first / _BLOCK_S) + 1)
-        stays = [stay for block in blocks for stay in self._block(block)]
-        there = tuple(
-            self._individual(each.key, each.arrives) for each in stays if each.arrives < last and each.leaves > first
-        )
+        stays = [
+            stay
+            for kind, longest in enumerate(self._longest_s)
+            for block in range(math.floor((first - longest) / _BLOCK_S), math.floor(first / _BLOCK_S) + 1)
+            for stay in self._there(kind, block, first, last)
+        ]
+        there = tuple(self._individual(stay.key, stay.arrives) for stay in stays)
         self._let_go(first, last)
         return there
 
@@ -260,21 +270,21 @@ class Paths:
         for key in gone:
             del self._held[key]
 
-    def _arrivals(self, block: int) -> tuple[_Stay, ...]:
-        """Who comes in one block, by time: a Poisson process thinned to the rate at each moment."""
+    def _arrivals(self, kind: int, block: int) -> tuple[_Stay, ...]:
+        """Who of a kind comes in a block, by time: a Poisson process thinned to the rate at each moment."""
         found = []
-        for kind, visitors in enumerate(self.scene.visitors):
-            chance = stream(self.seed, _ARRIVALS, block, kind)
-            at, number = block * _BLOCK_S, 0
-            while visitors.per_hour > 0.0:
-                at += chance.expovariate(visitors.per_hour / _HOUR_S)
-                if at >= (block + 1) * _BLOCK_S:
-                    break
-                if chance.random() < self.rate_factor(visitors, at):
-                    key = (block, kind, number)
-                    found.append(_Stay(at, self._individual(key, at).leaves, key))
-                number += 1
-        return tuple(sorted(found, key=lambda each: each.arrives))
+        visitors = self.scene.visitors[kind]
+        chance = stream(self.seed, _ARRIVALS, block, kind)
+        at, number = block * _BLOCK_S, 0
+        while visitors.per_hour > 0.0:
+            at += chance.expovariate(visitors.per_hour / _HOUR_S)
+            if at >= (block + 1) * _BLOCK_S:
+                break
+            if chance.random() < self.rate_factor(visitors, at):
+                key = (block, kind, number)
+                found.append(_Stay(at, self._individual(key, at).leaves, key))
+            number += 1
+        return tuple(found)
 
     def rate_factor(self, visitors: Visitors, at: float) -> float:
         """0..1: the share of the peak's arrivals at `at`, from hour, season and what the deployment says."""
