@@ -6,7 +6,7 @@
 #   make check    format, lint, types, one-way imports
 #   make bench    ratios against the hardware's limit and against peers
 #   make chaos    10,000 captures through a real Kafka and InfluxDB under 32 faults (a quarter of an hour)
-#   make soak     100,000 captures: memory stays flat (half an hour)
+#   make soak     100,000 captures, and a month of twenty stations: memory stays flat (an hour)
 #   make clean    remove the environment
 
 PYTHON ?= python3
@@ -71,6 +71,7 @@ chaos: $(VENV)/dev.ready
 
 soak: $(VENV)/dev.ready
 	@$(BIN)/python benchmarks/memory_soak.py --captures 100000
+	@$(BIN)/python benchmarks/season_soak.py
 
 clean:
 	rm -rf $(VENV)
