@@ -156,12 +156,10 @@ def soak(month: DeploymentPlan, folder: Path) -> bool:
     print(f"{new:,} captures and {run.looked.total() - new:,} copies of them in {took:.0f} s; CPU {cpu:.0f} s in all")
     print(f"outcomes {outcomes:,} {dict(counts['outcome'])}; without an outcome: {counts['lost']['captures']}")
     print(
-        f"in flight at most {run.in_flight / 1e6:.0f} MB; nights to be followed at most {run.waiting}, {late} at the end"
+        f"in flight at most {run.in_flight / 1e6:.0f} MB; nights that waited: at most {run.waiting}, {late} at the end"
     )
     share = in_time[1] / progress.cpu_s
-    print(
-        f"followed {in_time[0]:,} times in {in_time[1]:.1f} s of CPU: {share:.3f} of the pipeline's {progress.cpu_s:.0f} s"
-    )
+    print(f"followed {in_time[0]:,} times, {in_time[1]:.1f} s of CPU; the pipeline {progress.cpu_s:.0f} s: {share:.3f}")
     print(f"occurrences {dict(counts['occurrence'])}; rows of truth {dict(truth)}")
     rising = slope(run.samples, new)
     judged = new >= ENOUGH
