@@ -33,9 +33,9 @@ class Climate(msgspec.Struct, frozen=True, kw_only=True):
     spell_c: float = 4.0
     """How far warm and cold spells go from it at most."""
     rain: float = 0.08
-    """Share of the time in which it rains."""
+    """Share of the time in which it rains, 0.7 at most."""
     wind: float = 0.15
-    """Share of the time in which the microphone rumbles."""
+    """Share of the time in which the microphone rumbles, 0.7 at most."""
 
     def temperature_c(self, at: float, place: Place, station: int = 0) -> float:
         """Air temperature at `at` (seconds since 1970) and a station, °C."""

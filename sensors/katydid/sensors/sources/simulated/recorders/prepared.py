@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
+import scipy.signal
 
 from katydid.sensors.sources.simulated.cameras import chance
 from katydid.sensors.sources.simulated.community import key_of
@@ -66,7 +67,7 @@ def hear_prepared(
     """As `hearing.hear`, from what is kept."""
     rate, draw = scene.low_sample_rate, chance.stream(key)
     count, among = round(scene.clip_s * rate), tuple(sorted(noises))
-    rest = _noise(among, rate, scene.microphone)
+    rest = _noise(among, scene.sample_rate, rate, scene.microphone)
     mixed = np.stack([_cut(rest, draw.random(), count) for _ in range(scene.channels)])
     warmth, parts = round(temperature_c / _STEP_C), []
     for bout in singing:
@@ -79,7 +80,7 @@ def hear_prepared(
         for channel, level in enumerate(part.levels):
             mixed[channel, first:last] += cut * np.float32(level)
         parts.append(part)
-    quiet = [_noise_power(among, rate, scene.microphone, part.band) for part in parts]
+    quiet = [_noise_power(among, scene.sample_rate, rate, scene.microphone, part.band) for part in parts]
     songs = [_heard(part, parts, noise, rate) for part, noise in zip(parts, quiet, strict=True)]
     return finished(mixed, rate, songs, noises)
 
@@ -136,12 +137,15 @@ def _song(species: str, voice: int, warmth: int, rate: int) -> _Kept:
 
 
 @lru_cache(maxsize=32)
-def _noise(noises: tuple[Noise, ...], rate: int, microphone: Microphone) -> Samples:
-    count = round(_KEPT_S * rate)
-    heard = ambience(count, rate, noises, np.random.default_rng([_SEED, 0]))
-    return np.asarray(shaped(heard[np.newaxis], rate, microphone)[0], np.float32)
+def _noise(noises: tuple[Noise, ...], full_rate: int, rate: int, microphone: Microphone) -> Samples:
+    """Made at the rate of full fidelity and resampled, so that its density is the same at both."""
+    heard = ambience(round(_KEPT_S * full_rate), full_rate, noises, np.random.default_rng([_SEED, 0]))
+    through = shaped(heard[np.newaxis], full_rate, microphone)[0]
+    return np.asarray(scipy.signal.resample(through, round(_KEPT_S * rate)), np.float32)
 
 
 @lru_cache(maxsize=512)
-def _noise_power(noises: tuple[Noise, ...], rate: int, microphone: Microphone, band: tuple[float, float]) -> float:
-    return band_power(_noise(noises, rate, microphone), rate, band)
+def _noise_power(
+    noises: tuple[Noise, ...], full_rate: int, rate: int, microphone: Microphone, band: tuple[float, float]
+) -> float:
+    return band_power(_noise(noises, full_rate, rate, microphone), rate, band)
