@@ -211,8 +211,7 @@ class Act:
         return sum(worker.cpu_s for worker in self.workers)
 
     def identify_s(self) -> float:
-        """CPU time in decoding, models and deciding, of all workers: a gauge that is set four times a second."""
-        time.sleep(0.3)
+        """CPU time in decoding, models and deciding, of all workers."""
         return sum(worker.metrics()["katydid_identify_cpu_seconds"] for worker in self.workers)
 
     def close(self) -> None:
@@ -261,10 +260,13 @@ class Stage:
         self._stack.close()
 
     @contextmanager
-    def act(self, medias: Sequence[Media], workers: int, backlog: Iterable[Media] = ()) -> Iterator[Act]:
-        """So many workers on new topics, with a model for each of the media; `backlog` is there before they start."""
+    def act(
+        self, medias: Sequence[Media], workers: int, backlog: Iterable[Media] = (), threads: int | None = None
+    ) -> Iterator[Act]:
+        """So many workers on new topics, with a model for each of the media; `backlog` is there before they start.
+        `threads` of each; None: one a core."""
         self._acts += 1
-        path, environ = self._write(medias), {"KATYDID_INFLUX_TOKEN": self.influx.token}
+        path, environ = self._write(medias, threads), {"KATYDID_INFLUX_TOKEN": self.influx.token}
         configuration = read_configuration(path, environ)
         Administration(configuration).create_topics()
         started: list[Worker] = []
@@ -277,7 +279,7 @@ class Stage:
             self._numbered += act.sent
             act.close()
 
-    def _write(self, medias: Sequence[Media]) -> Path:
+    def _write(self, medias: Sequence[Media], threads: int | None) -> Path:
         path = self._folder / f"act-{self._acts}.toml"
         names = ", ".join(f"'{media.bundle.as_posix()}'" for media in medias)
         topics = "\n".join(f'{name} = "act-{self._acts}.{name}"' for name in ("frames", "clips", "health"))
@@ -287,7 +289,8 @@ class Stage:
             f"[topics]\npartitions = {PARTITIONS}\n{topics}\n"
             f'[sink]\nurl = "influx+{self.influx.url}/{self.influx.org}/{self.influx.new_bucket()}"\n'
             f"[models]\nnames = [{names}]\ndirectory = '{(self._folder / 'no-models').as_posix()}'\n"
-            '[models.identify]\nregion = "whole"\n[metrics]\nport = 0\n',
+            '[models.identify]\nregion = "whole"\n[metrics]\nport = 0\n'
+            + ("" if threads is None else f"[pipeline]\nworkers = {threads}\n"),
             encoding="utf-8",
         )
         return path

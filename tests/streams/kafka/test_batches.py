@@ -15,6 +15,7 @@ import pytest
 
 pytest.importorskip("faust", reason="needs the kafka extra")
 
+from aiokafka import TopicPartition  # type: ignore[import-untyped]
 from aiokafka.errors import UnsupportedCodecError  # type: ignore[import-untyped]
 from aiokafka.record.default_records import (  # type: ignore[import-untyped]
     DefaultRecordBatch,
@@ -22,11 +23,12 @@ from aiokafka.record.default_records import (  # type: ignore[import-untyped]
 )
 
 from katydid.streams.kafka.batches import UNPACKED_BYTES, Batches
-from katydid.streams.kafka.intake import Dead, capture_of, health_of
-from katydid.streams.kafka.records import UNREADABLE_HEADER, Message
+from katydid.streams.kafka.batches import FromOffset as PartitionRecords
+from katydid.streams.kafka.intake import Dead, capture_of, health_of, whence
+from katydid.streams.kafka.records import REST, UNREADABLE_HEADER, Message, StandIn
 
 PLAIN, GZIP, SNAPPY, LZ4, ZSTD = range(5)
-ATTRIBUTES_AT, RECORDS_AT = 21, 61
+ATTRIBUTES_AT, LAST_DELTA_AT, RECORDS_AT = 21, 23, 61
 """Kafka protocol, "Record Batch"."""
 
 
@@ -54,10 +56,6 @@ def read(*batches: bytes) -> list[Any]:
     while records.has_next():
         found += records.next_batch()
     return found
-
-
-def offsets(records: Sequence[Any]) -> list[int]:
-    return sorted({record.offset for record in records})
 
 
 @pytest.mark.parametrize("codec", [SNAPPY, LZ4, ZSTD])
@@ -98,11 +96,41 @@ def test_names_are_escaped_and_the_others_of_the_batch_are_whole() -> None:
 
 
 @pytest.mark.parametrize("codec", [SNAPPY, LZ4, ZSTD])
-def test_each_record_that_cannot_be_unpacked_is_stood_in_for_and_what_follows_is_read(codec: int) -> None:
-    records = read(batch([b"1", b"2", b"3"], codec, first=7), batch([b"good"], first=10))
-    assert offsets(records) == [7, 8, 9, 10]
-    assert [dict(record.headers).get(UNREADABLE_HEADER) is not None for record in records] == [True] * 3 + [False]
-    assert records[-1].value == b"good"
+def test_all_records_that_cannot_be_unpacked_are_stood_in_for_by_one_and_their_end(codec: int) -> None:
+    first, end, good = read(batch([b"1", b"2", b"3"], codec, first=7), batch([b"good"], first=10))
+    why = stand_in(first)
+    assert (first.offset, why.last) == (7, 9) and why.startswith(b"the batch is compressed with")
+    assert end.offset == 9 and dict(end.headers)[UNREADABLE_HEADER] is REST
+    assert good.value == b"good" and good.offset == 10
+
+
+def test_a_batch_that_claims_to_hold_very_many_records_costs_two() -> None:
+    """What a broker lets pass are the records that there are; others may not look."""
+    packed = bytearray(batch([b"1"], ZSTD, first=5))
+    struct.pack_into(">i", packed, LAST_DELTA_AT, 2**31 - 1)
+    first, end = read(bytes(packed))
+    assert (first.offset, stand_in(first).last, end.offset) == (5, 5 + 2**31 - 1, 5 + 2**31 - 1)
+
+
+def test_what_was_read_of_such_a_batch_before_is_not_stood_in_for_again() -> None:
+    records = Batches(batch([b"1", b"2", b"3"], LZ4, first=7))
+    partition = PartitionRecords(TopicPartition("clips", 0), records, [], 8, None, None, False, 0)
+    assert [record.offset for record in partition] == [8, 9]
+    assert partition.next_fetch_offset == 10
+
+
+@pytest.mark.parametrize(("codec", "most"), [(SNAPPY, 22), (LZ4, 255), (GZIP, 1032)])
+def test_a_stand_in_says_what_its_batch_may_unpack_to(codec: int, most: int) -> None:
+    packed = batch([bytes(UNPACKED_BYTES)], GZIP) if codec == GZIP else batch([bytes(1_000)], codec)
+    says = stand_in(read(packed)[0]).unpacks_to
+    assert says == most * (len(packed) - RECORDS_AT)
+    assert codec != GZIP or says > UNPACKED_BYTES
+
+
+def stand_in(record: Any) -> StandIn:
+    why = dict(record.headers)[UNREADABLE_HEADER]
+    assert isinstance(why, StandIn)
+    return why
 
 
 def broken_gzip() -> bytes:
@@ -172,3 +200,12 @@ def test_a_stand_in_is_dead_with_its_reason(use: Any) -> None:
     with pytest.raises(Dead, match="compressed with lz4") as dead:
         use(message)
     assert dead.value.reason == "unreadable"
+
+
+def test_a_dead_letter_says_of_which_messages_it_is_and_a_header_that_somebody_wrote_says_nothing() -> None:
+    first, _ = read(batch([b"1", b"2"], LZ4, first=3))
+    forged = [(UNREADABLE_HEADER, bytes(stand_in(first)))]
+    for headers, last in ((first.headers, 4), (forged, None)):
+        message = Message(topic="clips", partition=0, offset=3, at_ms=0, key=None, value=b"", headers=tuple(headers))
+        letter = whence(message, "unreadable", "why")
+        assert (letter.offset, letter.last, letter.unpacks_to > 0) == (3, last, last is not None)

@@ -10,9 +10,9 @@ import pytest
 
 pytest.importorskip("faust", reason="needs the kafka extra")
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
-from kafka_workers import message, settings
+from kafka_workers import StartWorker, message, settings
 from katydid.streams.cli import run_command
 from katydid.streams.kafka import consuming
 from katydid.streams.kafka.configuration import Configuration, read_configuration
@@ -20,10 +20,10 @@ from katydid.streams.kafka.consuming import all_messages, record_of
 from katydid.streams.kafka.deadletters import DeadLetters
 from katydid.streams.kafka.errors import BrokerAway
 from katydid.streams.kafka.intake import Dead, capture_of, whence
-from katydid.streams.kafka.letters import letters, original_of, retry
+from katydid.streams.kafka.letters import Letter, letters, original_of, retry
 from katydid.streams.kafka.producing import DurableProducer
-from katydid.streams.kafka.records import DEADLETTER_HEADER, Message
-from mock_broker import MockBroker
+from katydid.streams.kafka.records import DEADLETTER_HEADER, UNREADABLE_HEADER, Message, read_outcome
+from mock_broker import MockBroker, until
 from mock_cluster import PRODUCE
 
 
@@ -147,6 +147,91 @@ def test_a_broker_that_breaks_off_is_not_taken_for_one_that_has_dropped_the_mess
     answer(monkeypatch, dead, SimpleNamespace(error=lambda: KafkaError(KafkaError._TRANSPORT)))
     with pytest.raises(BrokerAway):
         original_of(configuration, letter)
+
+
+def packed(broker: MockBroker, numbers: range) -> None:
+    """Captures in one batch that aiokafka has no package for."""
+    producer = Producer({"bootstrap.servers": broker.bootstrap, "compression.type": "lz4", "linger.ms": 500})
+    for number in numbers:
+        each = message(number)
+        producer.produce("katydid.clips", each.value, each.key, headers=list(each.headers), partition=1)
+    assert producer.flush(60) == 0
+
+
+def test_a_batch_that_cannot_be_unpacked_is_one_dead_letter_and_sent_again_each_of_it_has_its_outcome(
+    broker: MockBroker, configuration: Configuration, start: StartWorker
+) -> None:
+    packed(broker, range(5))
+    broker.write("katydid.clips", [message(9)], partition=1)
+    worker = start()
+    until(lambda: broker.settled("katydid.clips"), "every offset committed")
+    (letter,) = letters(configuration)
+    assert letter.whence.reason == "unreadable"
+    assert letter.origin == "katydid.clips/1@0-4"
+    assert original_of(configuration, letter).value == message(0).value
+    assert [error for _, error in retry(configuration, [letter])] == [None]
+    found = {read_outcome(record_of(each)).capture_id for each in broker.read("katydid.outcomes", 6)}
+    assert found == {f"{number:032x}" for number in (0, 1, 2, 3, 4, 9)}
+    assert worker.stop() == 0
+    assert [each.retried for each in letters(configuration)] == [True]
+
+
+def lying(configuration: Configuration, original: Message, **changes: object) -> Letter:
+    """A dead letter whose original lies where it was, and what is said of it."""
+    producer = DurableProducer(configuration)
+    why = msgspec.structs.replace(whence(original, "unreadable", "why"), value_left_out=True, **changes)
+    DeadLetters(producer, "katydid.deadletters").bury(original, why)
+    producer.close()
+    return letters(configuration)[-1]
+
+
+def test_what_may_unpack_to_more_memory_than_there_may_be_is_not_even_read(
+    broker: MockBroker, configuration: Configuration
+) -> None:
+    broker.write("katydid.clips", [message(1)])
+    (original,) = (record_of(found) for found in broker.read("katydid.clips", 1))
+    letter = lying(configuration, original, unpacks_to=300 << 20)
+    ((_, error),) = retry(configuration, [letter])
+    assert "may unpack to 300 MiB" in str(error) and "--unpack-mib 300" in str(error)
+    assert broker.count("katydid.clips") == 1
+    assert [error for _, error in retry(configuration, [letter], unpacked_mib=300)] == [None]
+    assert broker.count("katydid.clips") == 2
+
+
+def test_an_original_with_a_header_that_librdkafka_cannot_tell_keeps_the_headers_of_its_letter(
+    broker: MockBroker, configuration: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (original,) = bury(configuration, broker, 1, left_out=True)
+    nothing_kept = lying(configuration, msgspec.structs.replace(original, headers=((UNREADABLE_HEADER, b"why"),)))
+
+    def headers() -> object:
+        raise UnicodeDecodeError("utf-8", b"bad\xff", 3, 4, "invalid start byte")
+
+    found = SimpleNamespace(
+        error=lambda: None, headers=headers, topic=lambda: original.topic, partition=lambda: original.partition,
+        offset=lambda: original.offset, timestamp=lambda: (1, 0), key=lambda: original.key,
+        value=lambda: original.value,
+    )  # fmt: skip
+    answer(monkeypatch, original, found)
+    (kept,) = (letter for letter in letters(configuration) if letter != nothing_kept)
+    (_, error), (_, other) = retry(configuration, [kept, nothing_kept])
+    assert error is None and "the name of one is no UTF-8" in str(other)
+    _, again = (record_of(each) for each in broker.read("katydid.clips", 2))
+    assert (again.headers, again.value) == (original.headers, original.value)
+
+
+def test_the_newest_of_each_partition_are_looked_at_and_how_far_it_is_is_told(
+    broker: MockBroker, configuration: Configuration, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bury(configuration, broker, 12)
+    everything = letters(configuration)
+    last = {letter.partition: letter.offset for letter in sorted(everything, key=lambda each: each.offset)}
+    told: list[tuple[int, int]] = []
+    newest = letters(configuration, newest=1, watch=lambda read, of: told.append((read, of)))
+    assert {(letter.partition, letter.offset) for letter in newest} == set(last.items())
+    assert told == [(number + 1, len(last)) for number in range(len(last))]
+    assert run_command(["deadletters", "list", "--newest", "1", "--config", str(file)]) == 0
+    assert "among the newest 1 messages of each partition" in capsys.readouterr().out
 
 
 def test_commands_list_show_and_retry(

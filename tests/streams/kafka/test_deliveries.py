@@ -36,15 +36,17 @@ def test_a_prefix_of_each_partition_is_acknowledged_in_order(order: list[tuple[i
     assert len(log.deliveries) == 18 - len(log.acknowledged)
 
 
-def test_an_offset_that_came_twice_is_settled_twice() -> None:
+def test_a_message_that_comes_again_while_it_is_under_way_is_settled_with_the_first_and_in_its_own_place() -> None:
     log = Log()
-    log.take(0, 1)
-    again = log.take(0, 1)
-    first = log.deliveries.first(("clips", 0), 1)
-    assert first is not None and first is not again
+    first, other = log.take(0, 1), log.take(0, 2)
+    again, behind = log.take(0, 1), log.take(0, 3)
+    assert [each.again for each in (first, other, again, behind)] == [False, False, True, False]
     log.deliveries.settle(first)
-    assert log.deliveries.first(("clips", 0), 1) is again
-    assert log.deliveries.first(("clips", 0), 2) is None
+    assert log.acknowledged == [(0, 1)]
+    assert log.deliveries.first(("clips", 0), 1) is None
+    log.deliveries.settle(other)
+    assert log.acknowledged == [(0, 1), (0, 2), (0, 1)]
+    assert not log.take(0, 1).again
     assert log.deliveries.first(("clips", 9), 1) is None
 
 

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import threading
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -113,17 +114,19 @@ class Topic:
 
     def __init__(self, envelopes: Sequence[Envelope]) -> None:
         self._envelopes = envelopes
+        self.acknowledged: list[int] = []
 
     def noack(self) -> Topic:
         return self
 
     async def events(self) -> AsyncIterator[Any]:
         for offset, each in enumerate(self._envelopes):
+            acknowledge = partial(self.acknowledged.append, offset)
             raw = SimpleNamespace(
                 topic=CLIPS[0], partition=CLIPS[1], offset=offset, timestamp=0.0,
                 key=each.key, value=each.value, headers=list(each.headers),
             )  # fmt: skip
-            yield SimpleNamespace(message=raw, value=raw.value, ack=lambda: None)
+            yield SimpleNamespace(message=raw, value=raw.value, ack=acknowledge)
 
 
 class AllAtOnce:
@@ -182,7 +185,7 @@ class Copies:
         self.gone.append(capture.payload_ref.url)
 
 
-async def test_a_message_that_comes_again_keeps_its_copy_when_the_first_is_done() -> None:
+async def test_a_message_that_comes_again_is_not_worked_on_again_and_is_acknowledged_with_the_first() -> None:
     """As after a rebalance that a slow media store outlasted."""
     copies, pipeline = Copies(), Taker()
     intake = Intake(
@@ -192,20 +195,27 @@ async def test_a_message_that_comes_again_keeps_its_copy_when_the_first_is_done(
         Metrics(),
         failed=pytest.fail,  # type: ignore[arg-type]
     )
-    for _ in range(2):
-        await intake.captures(Topic([pack(by_reference(1, "file:///mnt/media")), message(9)]))  # Waits for its turn.
-    whole = clip(1)
+    envelopes = [pack(by_reference(1, "file:///mnt/media")), message(9)]  # The second waits for its turn.
+    first, second = Topic(envelopes), Topic(envelopes)
+    await intake.captures(first)
+    await intake.captures(second)
+    assert pipeline.taken == [0, 1] and len(copies.made) == 1
+    intake.settle([done(0)])
+    assert copies.gone == copies.made
+    assert (first.acknowledged, second.acknowledged) == ([0], [])
+    intake.settle([done(1)])
+    assert (first.acknowledged, second.acknowledged) == ([0, 1], [0, 1])
+    assert len(intake.deliveries) == 0
+    intake.close()
+
+
+def done(offset: int) -> Arrival:
+    whole = clip(offset)
     outcome = Outcome(
         capture_id=whole.capture_id, sensor_id=whole.sensor_id, kind=whole.kind, captured_at=0, clock=whole.clock,
         media_type="", sha256="", length=0, status=Status.EMPTY,
     )  # fmt: skip
-    done = Arrival(outcome=outcome, position=Position(source=f"kafka:{CLIPS[0]}", partition="0", offset=0))
-    assert pipeline.taken == [0, 1, 0, 1]
-    intake.settle([done])
-    assert copies.gone == copies.made[:1]
-    intake.settle([done])
-    assert copies.gone == copies.made
-    intake.close()
+    return Arrival(outcome=outcome, position=Position(source=f"kafka:{CLIPS[0]}", partition="0", offset=offset))
 
 
 def by_reference(number: int, store: str) -> Capture:

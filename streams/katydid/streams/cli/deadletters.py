@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +13,9 @@ import typer
 if TYPE_CHECKING:
     from katydid.streams.kafka.configuration import Configuration
     from katydid.streams.kafka.letters import Letter
+
+NEWEST = 1000
+UNPACK_MIB = 256
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Messages that were given up: list, show, retry.")
 Config = Annotated[
@@ -24,24 +29,29 @@ def listing(
     config: Config = None,
     reason: str = typer.Option("", "--reason", help="Only those with this reason."),
     everything: bool = typer.Option(False, "--all", help="Also those that were sent again."),
+    newest: int = typer.Option(NEWEST, min=0, help="Look at so many messages of each partition. 0: all."),
 ) -> None:
     """Say what was given up, why, and where it came from; the oldest first.
+
+    Dead letters hold whole media, and to look at them is to fetch them: so only the newest are looked at.
 
     Example:  katydid deadletters list --config katydid.toml --reason envelope
     """
     from katydid.streams.cli.screen import console, safe
     from katydid.streams.kafka.letters import letters
 
-    screen = console()
-    found = _chosen(letters(_configuration(config)), reason, everything=everything)
+    screen, configuration = console(), _configuration(config)
+    with _progress() as watch:
+        found = _chosen(letters(configuration, newest or None, watch), reason, everything=everything)
     for letter in found:
         whence = letter.whence
         sent = "  (sent again)" if letter.retried else ""
         screen.print(
             f"{letter.name}  {_time(whence.died_ms)}  {safe(whence.reason)}  {safe(_key(letter))}  "
-            f"{safe(whence.topic)}/{whence.partition}@{whence.offset}  {safe(whence.message)}{sent}"
+            f"{safe(letter.origin)}  {safe(whence.message)}{sent}"
         )
-    screen.print(f"{len(found)} dead letters." if len(found) != 1 else "1 dead letter.")
+    among = f" among the newest {newest:,} messages of each partition" if newest else ""
+    screen.print(f"{len(found)} dead letter{'' if len(found) == 1 else 's'}{among}.")
 
 
 @app.command()
@@ -66,12 +76,11 @@ def show(
         "message": whence.message,
         "sensor": _key(letter),
         "capture": whence.capture_id or "the envelope could not be read",
-        "from": f"{whence.topic}/{whence.partition}@{whence.offset}",
+        "from": letter.origin,
         "written": _time(whence.at_ms),
         "given up": _time(whence.died_ms),
         "by": f"katydid {whence.katydid_version}",
         "bytes": f"{len(original.value or b''):,}",
-        "sent again": "yes" if letter.retried else "no",
     }
     for label, text in rows.items():
         screen.print(f"{label:<11}{safe(text)}")
@@ -90,6 +99,9 @@ def retry(
     config: Config = None,
     reason: str = typer.Option("", "--reason", help="All with this reason."),
     everything: bool = typer.Option(False, "--all", help="All that were not sent again yet."),
+    unpack_mib: int = typer.Option(
+        UNPACK_MIB, min=0, help="Leave a compressed batch where it is that may take more MiB of memory."
+    ),
 ) -> None:
     """Send originals again to where they were, after what was wrong is mended. Each ends as one outcome, however often
     it is sent.
@@ -105,9 +117,10 @@ def retry(
     if names:
         chosen = [_named(configuration, name) for name in names]
     else:
-        chosen = _chosen(shelf.letters(configuration), reason, everything=False)
+        with _progress() as watch:
+            chosen = _chosen(shelf.letters(configuration, watch=watch), reason, everything=False)
     sent = kept = 0
-    for letter, error in shelf.retry(configuration, chosen):
+    for letter, error in shelf.retry(configuration, chosen, unpack_mib):
         sent, kept = (sent + 1, kept) if error is None else (sent, kept + 1)
         if error is not None:
             complain(f"{letter.name}: {error}")
@@ -133,12 +146,30 @@ def _chosen(found: list[Letter], reason: str, *, everything: bool) -> list[Lette
 
 
 def _named(configuration: Configuration, name: str) -> Letter:
-    from katydid.streams.kafka.letters import letters
+    from katydid.streams.kafka.letters import letter_at
 
-    for letter in letters(configuration):
-        if letter.name == name:
+    partition, _, offset = name.partition(":")
+    if partition.isdecimal() and offset.isdecimal():
+        letter = letter_at(configuration, int(partition), int(offset))
+        if letter is not None:
             return letter
     raise typer.BadParameter(f"there is no dead letter {name!r}: `katydid deadletters list` names them")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """On a terminal, how far the topic is read."""
+    from rich.console import Console
+    from rich.live import Live
+
+    screen = Console(stderr=True, highlight=False)
+    with Live(console=screen, auto_refresh=False, transient=True) as live:
+
+        def watch(read: int, of: int) -> None:
+            if screen.is_terminal and (read % 100 == 0 or read == of):
+                live.update(f"{read:,} of {of:,} messages looked at", refresh=True)
+
+        yield watch
 
 
 def _key(letter: Letter) -> str:

@@ -34,7 +34,7 @@ from katydid.streams.kafka.deadletters import DeadLetters
 from katydid.streams.kafka.deliveries import Deliveries, Delivery, Lane
 from katydid.streams.kafka.intake import Dead, capture_of, health_of, lane_of, taken_from, whence, whence_refused
 from katydid.streams.kafka.metrics import Metrics
-from katydid.streams.kafka.records import Message
+from katydid.streams.kafka.records import REST, Message
 from katydid.streams.pipeline import Pipeline
 from katydid.streams.sink import Arrival
 
@@ -84,8 +84,7 @@ class Intake:
         self._references = references
         self._metrics = metrics
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._open: dict[tuple[Lane, int], tuple[Open, ...]] = {}
-        """The first that came first; several where a message came again after a rebalance, each with its media."""
+        self._open: dict[tuple[Lane, int], Open] = {}
         self.deliveries = Deliveries()
         self.keep_health: Callable[[Health], None] | None = None
         """Durable when it returns; raises Unkeepable. None: readings are counted only."""
@@ -116,9 +115,13 @@ class Intake:
         message = _message(event)
         lane = (message.topic, message.partition)
         delivery = Delivery(lane, message.offset, message.at_ms, partial(_acknowledge, event))
-        self.deliveries.take(delivery)
+        if self.deliveries.take(delivery).again:
+            return
         try:
-            await use(delivery, message)
+            if any(value is REST for _, value in message.headers):
+                self.deliveries.settle(delivery)
+            else:
+                await use(delivery, message)
         except Dead as dead:
             _log.warning("%s/%d@%d is a dead letter: %s", message.topic, message.partition, message.offset, dead)
             await asyncio.to_thread(self._deadletters.bury, message, whence(message, dead.reason, str(dead)))
@@ -152,8 +155,7 @@ class Intake:
             msgspec.structs.replace(message, value=None),
             msgspec.structs.replace(capture, payload=None),
         )
-        place = (delivery.lane, delivery.offset)
-        self._open[place] = (*self._open.get(place, ()), opened)
+        self._open[delivery.lane, delivery.offset] = opened
         began = time.monotonic()
         await self._pipeline().put(taken, lane=Urgency.LIVE)
         self._metrics.observe_stage("room", time.monotonic() - began)
@@ -194,20 +196,12 @@ class Intake:
             self._metrics.captures.labels(outcome.kind.value, outcome.status.value).inc()
             self._metrics.latency.labels(outcome.kind.value).observe(max(0.0, now - delivery.at_ms / 1000))
             self.deliveries.settle(delivery)
-            self._close((lane, offset))
-
-    def _close(self, place: tuple[Lane, int]) -> None:
-        """The first that is open there is done, and its copy can go: others are still to be read from theirs."""
-        opened = self._open.get(place, ())
-        if opened[1:]:
-            self._open[place] = opened[1:]
-        else:
-            self._open.pop(place, None)
-        if opened and opened[0].capture.payload_ref is not None:
-            self._references.release(opened[0].capture)
+            opened = self._open.pop((lane, offset), None)
+            if opened is not None and opened.capture.payload_ref is not None:
+                self._references.release(opened.capture)
 
     def _opened(self, position: Position) -> Open | None:
-        return next(iter(self._open.get((lane_of(position), position.offset), ())), None)
+        return self._open.get((lane_of(position), position.offset))
 
     # ------------------------------------------------------------------ called from other threads
 

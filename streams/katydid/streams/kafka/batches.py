@@ -7,9 +7,10 @@ batch, for ever:
     a header whose name is no UTF-8         UnicodeDecodeError
     gzip of a gigabyte of zeros             a gigabyte in memory, and a copy
 
-Here gzip is unpacked within a bound, names are escaped, and each record of what cannot be unpacked is stood in for by
-one with the header "katydid.unreadable", which ends as a dead letter. Nothing of it is lost: `katydid deadletters
-retry` reads the original with librdkafka, which knows the other three, and sends it again without compression.
+Here gzip is unpacked within a bound, names are escaped, and all records of a batch that cannot be unpacked are stood in
+for by one with the header "katydid.unreadable", which ends as one dead letter: a batch may claim to hold millions. A
+second one at its end, which ends as nothing, brings the committed offset past them. Nothing is lost: `katydid
+deadletters retry` reads the originals with librdkafka, which knows the other three, and sends them again uncompressed.
 """
 
 from __future__ import annotations
@@ -28,11 +29,15 @@ from aiokafka.record.default_records import (  # type: ignore[import-untyped]
 )
 from aiokafka.record.memory_records import _MemoryRecordsPy  # type: ignore[import-untyped]
 
-from katydid.streams.kafka.records import UNREADABLE_HEADER
+from katydid.streams.kafka.records import REST, UNREADABLE_HEADER, StandIn
 
 UNPACKED_BYTES = 64 << 20
 """Largest batch that is unpacked: 12 MiB of what gzip makes small, such as health readings, come to some 60."""
 _CODECS = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
+_EXPANDS = {1: 1032, 2: 22, 3: 255}
+"""How many bytes one can become at most: deflate makes 258 of two bits, snappy 64 of three bytes, lz4 255 of one. zstd
+knows no bound; librdkafka's is its `receive.message.max.bytes`."""
+ZSTD_BYTES = 100_000_000
 _GZIP = 1
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _GZIP_STEP = 16 << 10
@@ -44,6 +49,15 @@ _MAGIC_AT, _ATTRIBUTES_AT, _RECORDS_AT = 16, 21, 61
 def read_whatever_comes() -> None:
     """Let aiokafka read by `Batches`, in this whole process."""
     fetcher.MemoryRecords = Batches
+    fetcher.PartitionRecords = FromOffset
+
+
+class FromOffset(fetcher.PartitionRecords):  # type: ignore[misc]
+    """aiokafka's own, which also tells the batches from which offset on they are wanted."""
+
+    def __init__(self, partition: Any, records: Any, aborted: Any, offset: int, *more: Any) -> None:
+        records.wanted = offset
+        super().__init__(partition, records, aborted, offset, *more)
 
 
 class Unreadable(Exception):
@@ -53,19 +67,22 @@ class Unreadable(Exception):
 class Batches(_MemoryRecordsPy):  # type: ignore[misc]
     """What one fetch brought of a partition; aiokafka's own, but for the batches."""
 
+    wanted = 0
+
     def next_batch(self) -> Any:
         """aiokafka's own batch in a `Batch`."""
         data = self._next_slice
         batch = super().next_batch()
-        return batch if data is None or data[_MAGIC_AT] < 2 else Batch(batch, data)
+        return batch if data is None or data[_MAGIC_AT] < 2 else Batch(batch, data, self.wanted)
 
 
 class Batch:
     """Has everything of aiokafka's batch but the records."""
 
-    def __init__(self, batch: Any, data: memoryview) -> None:
+    def __init__(self, batch: Any, data: memoryview, wanted: int) -> None:
         self._batch = batch
         self._data = data
+        self._wanted = wanted
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
@@ -82,10 +99,24 @@ class Batch:
             yield from self._stand_ins(str(error))
 
     def _stand_ins(self, words: str) -> Iterator[Any]:
-        batch = self._batch
-        for offset in range(batch.base_offset, batch.next_offset):
-            headers = [(UNREADABLE_HEADER, words.encode())]
-            yield _DefaultRecordPy(offset, batch.max_timestamp, batch.timestamp_type, None, b"", headers)
+        """One for all that are wanted of this batch, at the first offset; and its end, where that is another one."""
+        first, last = max(self._batch.base_offset, self._wanted), self._batch.next_offset - 1
+        why = StandIn(words.encode())
+        why.last, why.unpacks_to = last, unpacks_to(self._data)
+        yield self._stand_in(first, why)
+        if first < last:
+            yield self._stand_in(last, REST)
+
+    def _stand_in(self, offset: int, why: StandIn) -> Any:
+        batch, headers = self._batch, [(UNREADABLE_HEADER, why)]
+        return _DefaultRecordPy(offset, batch.max_timestamp, batch.timestamp_type, None, b"", headers)
+
+
+def unpacks_to(data: memoryview) -> int:
+    """Bytes that a batch may take in librdkafka, which unpacks it whole."""
+    (attributes,) = struct.unpack_from(">h", data, _ATTRIBUTES_AT)
+    expands = _EXPANDS.get(attributes & _CODEC_BITS)
+    return ZSTD_BYTES if expands is None else expands * (len(data) - _RECORDS_AT)
 
 
 def unpacked(data: memoryview) -> memoryview | bytes:

@@ -135,6 +135,8 @@ class PipelineBounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     batch: Count = 8
     commit_items: Count = 1000
     commit_s: Seconds = 0.5
+    gather_s: Seconds = 2.0
+    """Instead of `commit_s` while there is a backlog."""
 
     def settings(self) -> PipelineSettings:
         """The pipeline's own record."""
@@ -145,6 +147,7 @@ class PipelineBounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             batch=self.batch,
             commit_items=self.commit_items,
             commit_s=self.commit_s,
+            gather_s=self.gather_s,
         )
 
 

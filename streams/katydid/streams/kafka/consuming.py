@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka import Message as Found
@@ -21,10 +21,11 @@ take it seconds, and a busy machine several times that."""
 
 def record_of(found: Found) -> Message:
     """A message of confluent-kafka as one of ours."""
+    lost = False
     try:
         headers = found.headers() or []
     except (SystemError, UnicodeDecodeError):  # A name that is no UTF-8: confluent-kafka then tells none of them.
-        headers = []
+        headers, lost = [], True
     pairs = headers.items() if isinstance(headers, dict) else headers
     return Message(
         topic=found.topic() or "",
@@ -34,6 +35,7 @@ def record_of(found: Found) -> Message:
         key=_bytes(found.key()),
         value=_bytes(found.value()),
         headers=tuple((name, _bytes(value) or b"") for name, value in pairs),
+        headers_lost=lost,
     )
 
 
@@ -45,20 +47,33 @@ def reader(configuration: Configuration, group: str) -> Consumer:
         "enable.auto.offset.store": False,
         "auto.offset.reset": "earliest",
         "fetch.message.max.bytes": MESSAGE_BYTES,
+        "queued.max.messages.kbytes": 16_384,  # Of each partition; its own 64 MiB would be 768 for twelve.
         "session.timeout.ms": int(configuration.kafka.session_s * 1000),
         "heartbeat.interval.ms": int(configuration.kafka.heartbeat_s * 1000),
     }
     return Consumer(confluent_settings(configuration, more))
 
 
-def all_messages(configuration: Configuration, topic: str, *, from_ms: int | None = None) -> Iterator[Message]:
-    """What the topic holds now, each partition in order; from a time on where one is given (ms since 1970).
+Watch = Callable[[int, int], object]
+"""Told after each message how many offsets were read, and how many there are to read."""
+
+
+def all_messages(
+    configuration: Configuration,
+    topic: str,
+    *,
+    from_ms: int | None = None,
+    newest: int | None = None,
+    watch: Watch = lambda read, of: None,
+) -> Iterator[Message]:
+    """What the topic holds now, each partition in order; from a time on where one is given (ms since 1970), or the
+    newest so many offsets of each partition.
 
     Raises BrokerAway, BrokerError where the topic is not there.
     """
     consumer = reader(configuration, f"{configuration.kafka.group}.reading")
     try:
-        for message in _until_the_end(consumer, _starts(consumer, topic, from_ms)):
+        for message in _until_the_end(consumer, _starts(consumer, topic, from_ms, newest), watch):
             if from_ms is None or message.at_ms >= from_ms:
                 yield message
     except KafkaException as error:
@@ -67,7 +82,7 @@ def all_messages(configuration: Configuration, topic: str, *, from_ms: int | Non
         consumer.close()
 
 
-def _starts(consumer: Consumer, topic: str, from_ms: int | None) -> dict[int, tuple[int, int]]:
+def _starts(consumer: Consumer, topic: str, from_ms: int | None, newest: int | None) -> dict[int, tuple[int, int]]:
     """Partition → (first offset to read, offset after the last)."""
     found = consumer.list_topics(topic, timeout=ANSWER_S).topics[topic]
     if found.error is not None:
@@ -78,6 +93,8 @@ def _starts(consumer: Consumer, topic: str, from_ms: int | None) -> dict[int, tu
         low, high = consumer.get_watermark_offsets(partition, timeout=ANSWER_S)
         if from_ms is not None and low < high:
             low = max(low, _since(consumer, partition, from_ms, high))
+        if newest is not None:
+            low = max(low, high - newest)
         if low < high:
             bounds[number] = (low, high)
     if bounds:
@@ -98,8 +115,9 @@ def _since(consumer: Consumer, partition: TopicPartition, from_ms: int, high: in
     return high if last is None or last.error() is not None or last.timestamp()[1] < from_ms else 0
 
 
-def _until_the_end(consumer: Consumer, bounds: dict[int, tuple[int, int]]) -> Iterator[Message]:
+def _until_the_end(consumer: Consumer, bounds: dict[int, tuple[int, int]], watch: Watch) -> Iterator[Message]:
     left = {number: high for number, (_, high) in bounds.items()}
+    read, of = dict.fromkeys(bounds, 0), sum(high - low for low, high in bounds.values())
     while left:
         found = consumer.poll(ANSWER_S)
         if found is None:
@@ -110,6 +128,8 @@ def _until_the_end(consumer: Consumer, bounds: dict[int, tuple[int, int]]) -> It
         record = record_of(found)
         end = left.get(record.partition)
         if end is not None and record.offset < end:
+            read[record.partition] = record.offset + 1 - bounds[record.partition][0]
+            watch(sum(read.values()), of)
             yield record
             if record.offset + 1 >= end:
                 del left[record.partition]
@@ -122,19 +142,32 @@ def _bytes(data: str | bytes | None) -> bytes | None:
 def message_at(configuration: Configuration, topic: str, partition: int, offset: int) -> Message | None:
     """The message at one place; None where retention has dropped it. Raises BrokerAway, and BrokerError where the
     broker answers and the message does not come."""
+    found = next(iter(messages_at(configuration, topic, partition, offset, offset)), None)
+    return found if found is not None and found.offset == offset else None
+
+
+def messages_at(configuration: Configuration, topic: str, partition: int, first: int, last: int) -> Iterator[Message]:
+    """The messages from one offset to another, both of them included, that retention has not dropped. Raises as
+    `message_at`."""
     consumer = reader(configuration, f"{configuration.kafka.group}.reading")
     try:
+        if partition not in consumer.list_topics(topic, timeout=ANSWER_S).topics[topic].partitions:
+            return
         low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ANSWER_S)
-        if not low <= offset < high:
-            return None
-        consumer.assign([TopicPartition(topic, partition, offset)])
-        found = consumer.poll(ONE_MESSAGE_S)
-        if found is None:
-            raise BrokerError(f"{topic}/{partition}@{offset} did not come within {ONE_MESSAGE_S:g} s")
-        error = found.error()
-        if error is not None:
-            raise KafkaException(error)
-        return record_of(found) if found.offset() == offset else None
+        place, behind = max(low, first), min(last + 1, high)
+        if place < behind:
+            consumer.assign([TopicPartition(topic, partition, place)])
+        while place < behind:
+            found = consumer.poll(ONE_MESSAGE_S)
+            if found is None:
+                raise BrokerError(f"{topic}/{partition}@{place} did not come within {ONE_MESSAGE_S:g} s")
+            error = found.error()
+            if error is not None:
+                raise KafkaException(error)
+            record = record_of(found)
+            place = record.offset + 1
+            if record.offset < behind:
+                yield record
     except KafkaException as exc:
         raise BrokerAway(f"{topic} cannot be read: {exc.args[0]}") from exc
     finally:

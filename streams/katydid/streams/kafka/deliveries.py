@@ -3,6 +3,8 @@
 Faust commits past a gap of one, so a message may be acknowledged only after all before it on its partition. Captures
 are settled in that order by the pipeline already; health readings and dead letters are settled on their own, and wait
 here for their turn.
+
+A message may come again after a rebalance while it is still under way. What becomes of the first settles both.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ class Delivery:
     """When it was written to the topic, ms since 1970."""
     acknowledge: Callable[[], object]
     settled: bool = False
+    again: bool = False
+    """The same message is under way already."""
 
 
 @dataclass(slots=True)
@@ -33,33 +37,43 @@ class Deliveries:
     """All messages on their way. Called from one thread."""
 
     _lanes: dict[Lane, deque[Delivery]] = field(default_factory=dict)
+    _highest: dict[Lane, int] = field(default_factory=dict)
+    """Offsets above it are new."""
 
     def __len__(self) -> int:
         return sum(map(len, self._lanes.values()))
 
     def take(self, delivery: Delivery) -> Delivery:
         """A place in the queue of its partition."""
-        self._lanes.setdefault(delivery.lane, deque()).append(delivery)
+        lane = self._lanes.setdefault(delivery.lane, deque())
+        highest = self._highest.get(delivery.lane, -1)
+        delivery.again = delivery.offset <= highest and bool(self._of(lane, delivery.offset))
+        self._highest[delivery.lane] = max(highest, delivery.offset)
+        lane.append(delivery)
         return delivery
 
     def settle(self, delivery: Delivery) -> list[Delivery]:
         """Its outcome is durable: acknowledges all that need wait no longer, in order, and returns them."""
-        delivery.settled = True
         lane = self._lanes.get(delivery.lane, deque())
+        for each in self._of(lane, delivery.offset):
+            each.settled = True
         released: list[Delivery] = []
         while lane and lane[0].settled:
             released.append(lane.popleft())
             released[-1].acknowledge()
         if not lane:
             self._lanes.pop(delivery.lane, None)
+            self._highest.pop(delivery.lane, None)
         return released
 
     def first(self, lane: Lane, offset: int) -> Delivery | None:
-        """The first delivery of an offset that is not settled: a message may come twice after a rebalance."""
-        for delivery in self._lanes.get(lane, ()):
-            if delivery.offset == offset and not delivery.settled:
-                return delivery
-        return None
+        """The first delivery of an offset that is not settled."""
+        return next(iter(self._of(self._lanes.get(lane, deque()), offset)), None)
+
+    @staticmethod
+    def _of(lane: deque[Delivery], offset: int) -> list[Delivery]:
+        """Those of an offset that are not settled."""
+        return [delivery for delivery in lane if delivery.offset == offset and not delivery.settled]
 
     def waiting(self) -> Iterator[Delivery]:
         """The oldest message of each partition that has any. Any thread may ask: it looks at a copy."""

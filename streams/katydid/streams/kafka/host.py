@@ -162,7 +162,7 @@ class Host:
         settings = self._configuration.metrics
         if settings.port is None:
             return
-        server = StatusServer(settings.host, settings.port, self.metrics.registry, self.verdict)
+        server = StatusServer(settings.host, settings.port, self.metrics.registry, self.verdict, self._gauge)
         server.start()
         self._stack.callback(server.close)
         _log.info("metrics at http://%s:%d/metrics", settings.host, server.port)

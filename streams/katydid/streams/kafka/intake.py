@@ -16,7 +16,7 @@ from katydid.sensors.capture import Capture, Health
 from katydid.sensors.envelope import Envelope, unpack
 from katydid.sensors.errors import EnvelopeError, MediaDiffer
 from katydid.sensors.sources.protocol import Position, Taken
-from katydid.streams.kafka.records import UNREADABLE_HEADER, Message, Whence, read_health
+from katydid.streams.kafka.records import UNREADABLE_HEADER, Message, StandIn, Whence, read_health
 
 SOURCE = "kafka:"
 """Positions of a topic have the source "kafka:TOPIC"."""
@@ -71,7 +71,8 @@ def lane_of(position: Position) -> tuple[str, int]:
 
 
 def whence(message: Message, reason: str, words: str, *, capture_id: str = "") -> Whence:
-    """Why a message is given up, for its dead letter."""
+    """Why a message is given up, for its dead letter; or all messages that it stands for."""
+    stand_in = next((why for _, why in message.headers if isinstance(why, StandIn)), None)
     return Whence(
         reason=reason,
         message=words,
@@ -82,6 +83,8 @@ def whence(message: Message, reason: str, words: str, *, capture_id: str = "") -
         died_ms=int(time.time() * 1000),
         capture_id=capture_id,
         katydid_version=version("katydid"),
+        last=None if stand_in is None else stand_in.last,
+        unpacks_to=0 if stand_in is None else stand_in.unpacks_to,
     )
 
 

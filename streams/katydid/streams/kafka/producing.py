@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -35,7 +36,10 @@ class DurableProducer:
 
     def __init__(self, configuration: Configuration) -> None:
         self._producer = Producer(producer_settings(configuration))
-        self._closed = threading.Event()
+        self._closed = False
+        self._changed = threading.Condition()
+        self._senders = 0
+        """How many wait for their records: nobody need look for answers when there are none."""
         self._hurried: tuple[float, float] | None = None
         """Since when (monotonic clock) a sender waits no longer than how many seconds."""
         self._poller = threading.Thread(target=self._poll, name="katydid-producer", daemon=True)
@@ -46,10 +50,11 @@ class DurableProducer:
         what `hurry` said); then some of the records may have been written."""
         sending = _Sending(len(records))
         began = time.monotonic()
-        for record in records:
-            self._produce(record, sending, began)
-        while not sending.done(POLL_S):
-            self._check(began, records[0].topic)
+        with self._polled():
+            for record in records:
+                self._produce(record, sending, began)
+            while not sending.done(POLL_S):
+                self._check(began, records[0].topic)
 
     def hurry(self, within_s: float) -> None:
         """Told to stop: from now on a `send` waits at most so long. Any thread."""
@@ -64,7 +69,9 @@ class DurableProducer:
 
     def close(self) -> None:
         """End the thread; what `send` returned for is written already."""
-        self._closed.set()
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
         self._poller.join()
         self._producer.flush(1.0)
 
@@ -86,8 +93,24 @@ class DurableProducer:
                 sending.failed(record.topic, error.args[0])
                 return
 
+    @contextmanager
+    def _polled(self) -> Iterator[None]:
+        """Inside, the thread looks for answers."""
+        with self._changed:
+            self._senders += 1
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._senders -= 1
+
     def _poll(self) -> None:
-        while not self._closed.is_set():
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._senders or self._closed)
+                if self._closed:
+                    return
             self._producer.poll(POLL_S)
 
 

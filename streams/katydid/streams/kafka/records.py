@@ -20,9 +20,23 @@ OUTCOME_HEADER = "katydid.outcome"
 DEADLETTER_HEADER = "katydid.deadletter"
 RETRIED_HEADER = "katydid.retried"
 UNREADABLE_HEADER = "katydid.unreadable"
-"""Of a stand-in for a record that the client could not read; says why. See `batches.py`."""
+"""Of a stand-in for records that the client could not read; says why. See `batches.py`."""
 
 Headers = tuple[tuple[str, bytes], ...]
+
+
+class StandIn(bytes):
+    """The value of that header where it was made here, and not by whoever wrote the message: why in words, and of what
+    it is the first."""
+
+    last: int
+    """Offset of the last record that it stands for."""
+    unpacks_to: int
+    """Bytes that its batch may take when it is unpacked."""
+
+
+REST = StandIn(b"the end of what is unreadable")
+"""Value of that header for the last record of those: nothing more is to be said of it."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +50,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    headers_lost: bool = False
+    """It has headers, and the client that read it cannot tell them."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +83,10 @@ class Whence(msgspec.Struct, frozen=True, kw_only=True):
     """The original is not, or not whole, beside its reason: it was too large, or could not be read. It is still where
     it came from, until retention ends."""
     katydid_version: str = ""
+    last: int | None = None
+    """Of messages that could not be read together: the offset of the last. None: it was one."""
+    unpacks_to: int = 0
+    """Bytes that those messages may take in the memory of whoever reads them; 0: no more than they have."""
 
 
 class Retried(msgspec.Struct, frozen=True, kw_only=True):

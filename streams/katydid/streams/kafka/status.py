@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -14,11 +15,18 @@ from katydid.streams.kafka.liveness import Verdict
 
 
 class StatusServer:
-    """Serves until it is closed."""
+    """Serves until it is closed. `gauge` sets what is read and not counted, before it is told."""
 
-    def __init__(self, host: str, port: int, registry: CollectorRegistry, verdict: Callable[[], Verdict]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        registry: CollectorRegistry,
+        verdict: Callable[[], Verdict],
+        gauge: Callable[[], None] = lambda: None,
+    ) -> None:
         try:
-            self._server = ThreadingHTTPServer((host, port), _handler(registry, verdict))
+            self._server = ThreadingHTTPServer((host, port), _handler(registry, verdict, gauge))
         except OSError as error:
             raise ConfigurationError(
                 f"metrics cannot be served on {host}:{port} ({error.strerror or error}): choose another metrics.port"
@@ -47,14 +55,23 @@ def _judged(verdict: Callable[[], Verdict]) -> Verdict:
         return Verdict(False, False, f"the worker cannot be looked at: {type(error).__name__}: {error}")
 
 
-def _handler(registry: CollectorRegistry, verdict: Callable[[], Verdict]) -> type[BaseHTTPRequestHandler]:
+def _told(registry: CollectorRegistry, gauge: Callable[[], None]) -> bytes:
+    """The metrics as they are now; counters also where the gauges cannot be read, which `watch.py` tells."""
+    with suppress(Exception):
+        gauge()
+    return generate_latest(registry)
+
+
+def _handler(
+    registry: CollectorRegistry, verdict: Callable[[], Verdict], gauge: Callable[[], None]
+) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = 5.0
 
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
             if path == "/metrics":
-                self._answer(200, generate_latest(registry), CONTENT_TYPE_LATEST)
+                self._answer(200, _told(registry, gauge), CONTENT_TYPE_LATEST)
             elif path in ("/healthz", "/readyz"):
                 found = _judged(verdict)
                 good = found.alive if path == "/healthz" else found.ready
