@@ -23,6 +23,7 @@ from katydid.sensors.errors import FolderUnwritable, SourceError
 from katydid.sensors.limits import Limits
 from katydid.sensors.sources.folder import FolderSource
 from katydid.sensors.sources.live_folder import LiveFolder
+from katydid.sensors.sources.live_health import read_notes
 from katydid.sensors.sources.recorder import Intake, Recorder, RecorderHealth, RecorderSettings
 from katydid.sensors.sources.recorder_clips import ClipClock, Clips, Flatness, Format, Growing, SoundForm, recover
 
@@ -334,6 +335,8 @@ def test_a_clip_longer_than_a_wav_can_be_is_refused(tmp_path: Path) -> None:
 def test_what_was_not_as_it_should_be_is_in_the_note_of_health(tmp_path: Path) -> None:
     record(tmp_path, RecorderSettings(form=MONO, clip_s=1.0), [(ramp(0, 800), FINE), (ramp(800, 800), OVERRUN)])
     note = json.loads((tmp_path / "hedge" / ".health.json").read_bytes())
-    assert (note["sensor_id"], note["overruns"], note["kept"]) == ("hedge", 1, 2)
+    assert (note["counts"]["overruns"], note["counts"]["kept"]) == (1, 2)
+    (health,) = read_notes(tmp_path)
+    assert (health.sensor_id, health.captured, health.lost, health.reconnects) == ("hedge", 2, 1, 0)
     assert RecorderHealth(overruns=2, flat_s=3.0).words() == "2 overruns, 3.0 s flat"
     assert RecorderHealth().words() == ""

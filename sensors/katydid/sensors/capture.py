@@ -155,5 +155,13 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Of a push: how long the capture that was sent first waits for its acknowledgement; 0 where none does."""
     clock_offset_s: float | None = None
     """This machine's clock less the broker's, seconds."""
+    captured: int | None = None
+    """Of a live source: frames or clips kept since it began."""
+    lost: int | None = None
+    """Of a live source: frames that were dropped or withheld, or times at which samples were lost, since it began."""
+    reconnects: int | None = None
+    """Of a live source: how often it was there again, since it began."""
+    blind_s: float | None = None
+    """Of a live source: seconds without a usable picture or sound (away, frozen, black, flat), since it began."""
     version: str | None = None
     """Katydid's, on the sensor's side."""

@@ -18,6 +18,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from hostile_files import encoded, photo
 from katydid.sensors.capture import Health
 from katydid.sensors.sources.folder import FolderSource
+from katydid.sensors.sources.live_folder import LiveFolder
+from katydid.sensors.sources.live_health import LiveCounts, LiveNotes
 from katydid.sensors.sources.protocol import Position, Taken
 from katydid.sensors.uplink.health import PushHealth
 from katydid.sensors.uplink.journal import PushJournal
@@ -103,6 +105,21 @@ def test_while_it_works_it_says_so_as_often_as_it_is_asked_to(card: Path, cluste
     assert len(found) >= 3
     backlogs = [each.backlog or 0 for each in found]
     assert backlogs[0] > 0 and backlogs == sorted(backlogs, reverse=True) and backlogs[-1] == 0
+
+
+def test_live_sources_that_capture_into_the_folder_are_told_of_under_their_own_names(
+    card: Path, cluster: MockCluster
+) -> None:
+    cluster.create_topic(HEALTH)
+    with LiveFolder(card, "hedge") as folder:
+        LiveNotes(folder, "a microphone", LiveCounts(kept=7, reconnects=2, away_s=4.5)).write()
+    (card / "meadow").mkdir()
+    (card / "meadow" / ".health.json").write_text('{"health": 3}', encoding="utf-8")  # Not one of ours.
+    push(card, cluster, [])
+    (message,) = (message for message in cluster.messages(HEALTH) if message.key() == b"hedge")
+    reading = msgspec.json.decode(message.value() or b"", type=Health)
+    assert (reading.sensor_id, reading.captured, reading.reconnects, reading.blind_s) == ("hedge", 7, 2, 4.5)
+    assert len(cluster.messages(HEALTH)) == 2
 
 
 def test_a_topic_that_may_not_be_written_is_said_once_and_every_capture_arrives(

@@ -28,7 +28,8 @@ from katydid.sensors.metadata import own
 from katydid.sensors.sources.camera_stream import Address, Picture, Stream, open_stream
 from katydid.sensors.sources.camera_watch import Motion, MotionSettings, Schedule, Stillness
 from katydid.sensors.sources.live_facts import with_exif
-from katydid.sensors.sources.live_folder import LiveFolder, health_note
+from katydid.sensors.sources.live_folder import LiveFolder
+from katydid.sensors.sources.live_health import LiveCounts, LiveNotes
 
 _WAITING = 4
 """Frames between grabbing and the disk: 25 MB at 1920 x 1080."""
@@ -41,7 +42,7 @@ _DEVICE_DOUBT_S, _NETWORK_DOUBT_S, _FILM_DOUBT_S = 0.2, 2.0, 1.0
 """How far the time can be off: buffers of a driver; of an encoder, a camera and a network. Taken, not measured."""
 _GOOD_S = 10.0
 """A stream that gave pictures for so long is tried again at once when it ends."""
-_HEALTH_S, _POLL_S = 60.0, 0.2
+_POLL_S = 0.2
 _SAID = (1, 10, 100, 1000, 10_000, 100_000)
 """Dropped frames are told at these counts."""
 
@@ -66,12 +67,11 @@ class CameraSettings(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
 
 
-class CameraHealth(msgspec.Struct, kw_only=True):
+class CameraHealth(LiveCounts, kw_only=True):
     """Counts since the start. The grabbing thread writes, others may read."""
 
     grabbed: int = 0
     """Pictures that came off the stream."""
-    kept: int = 0
     dropped: int = 0
     """Frames that were due or moved and for which the disk was too slow."""
     withheld: int = 0
@@ -80,13 +80,18 @@ class CameraHealth(msgspec.Struct, kw_only=True):
     """Ticks of the time lapse for which no picture came."""
     broken: int = 0
     """Pictures that could not be decoded."""
-    reconnects: int = 0
-    away_s: float = 0.0
-    """Without a stream."""
     frozen_s: float = 0.0
     black_s: float = 0.0
     upheavals: int = 0
     """Pictures that changed nearly everywhere: light, or the camera was moved."""
+
+    @property
+    def lost(self) -> int:
+        return self.dropped + self.withheld
+
+    @property
+    def blind_s(self) -> float:
+        return self.away_s + self.frozen_s + self.black_s
 
     def words(self) -> str:
         """What was not as it should be, for a person; "" where nothing was."""
@@ -297,7 +302,7 @@ class Camera:
         self.health = CameraHealth()
         self._settings, self._folder, self._told = settings, folder, told
         self._stop, self._opener, self._first_rest_s = stop, opener, first_rest_s
-        self._noted = time.monotonic()
+        self._notes = LiveNotes(folder, settings.address.shown, self.health)
 
     def run(self) -> CameraHealth:
         """Until the film ends, `count` frames are kept, or `stop` says so: then what was taken is kept. Raises
@@ -311,7 +316,7 @@ class Camera:
             else:
                 self._play(watcher)
         finally:
-            self._note()
+            self._notes.write()
         return self.health
 
     def _follow(self, watcher: Watcher) -> None:
@@ -319,6 +324,7 @@ class Camera:
         grabber.start()
         try:
             while not self._enough() and not self._stop():
+                self._notes.tick()
                 try:
                     self._keep(grabber.shots.get(timeout=_POLL_S))
                 except queue.Empty:
@@ -365,14 +371,8 @@ class Camera:
             shot.at_ns, ".jpg", with_exif(jpeg, sensor, at, uncertainty_s=self._doubt_s, own_facts=facts)
         )
         self.health.kept += 1
-        if time.monotonic() - self._noted >= _HEALTH_S:
-            self._note()
 
     @property
     def _doubt_s(self) -> float:
         address = self._settings.address
         return _NETWORK_DOUBT_S if address.network else _DEVICE_DOUBT_S if address.live else _FILM_DOUBT_S
-
-    def _note(self) -> None:
-        self._noted = time.monotonic()
-        self._folder.note_health(health_note(self._folder.sensor, self._settings.address.shown, self.health))

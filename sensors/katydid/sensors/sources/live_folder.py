@@ -18,15 +18,12 @@ from __future__ import annotations
 import filecmp
 import os
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
-
-import msgspec
 
 from katydid.sensors import scratch
 from katydid.sensors.errors import FolderUnwritable, SourceError
@@ -143,12 +140,6 @@ class LiveFolder:
 def is_sensor_name(name: str) -> bool:
     """Whether it can name a sensor and its folder."""
     return _NAME.fullmatch(name) is not None
-
-
-def health_note(sensor: str, source: str, health: msgspec.Struct) -> bytes:
-    """What `note_health` keeps: JSON with sensor, source, time (UTC ns) and the counts."""
-    said = {"sensor_id": sensor, "source": source, "at": time.time_ns(), **msgspec.structs.asdict(health)}
-    return msgspec.json.format(msgspec.json.encode(said)) + b"\n"
 
 
 def _same(one: Path, other: Path) -> bool:

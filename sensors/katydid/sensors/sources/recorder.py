@@ -23,7 +23,8 @@ import msgspec
 import numpy as np
 
 from katydid.sensors.errors import SourceError
-from katydid.sensors.sources.live_folder import LiveFolder, health_note
+from katydid.sensors.sources.live_folder import LiveFolder
+from katydid.sensors.sources.live_health import LiveCounts, LiveNotes
 from katydid.sensors.sources.recorder_clips import MOST_BYTES, NS, Clips, Format, SoundForm, recover
 
 EXTRA = (
@@ -34,7 +35,7 @@ _BLOCK_S, _WAITING_S = 0.1, 10.0
 _SILENT_S = 5.0
 """No block for so long: the device is gone, or its driver stands still."""
 _FIRST_REST_S, _LONGEST_REST_S = 1.0, 60.0
-_HEALTH_S, _POLL_S = 60.0, 0.2
+_POLL_S = 0.2
 _DOUBT_S = 0.1
 """How far a clip's time can be off: a block's length, and the buffer of a driver. Taken, not measured."""
 _SAID = (1, 10, 100, 1000, 10_000)
@@ -56,10 +57,9 @@ class RecorderSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Stop after so many clips."""
 
 
-class RecorderHealth(msgspec.Struct, kw_only=True):
+class RecorderHealth(LiveCounts, kw_only=True):
     """Counts since the start."""
 
-    kept: int = 0
     short: int = 0
     """Clips that ended early; why is in each."""
     recorded_s: float = 0.0
@@ -69,8 +69,16 @@ class RecorderHealth(msgspec.Struct, kw_only=True):
     """Lost because the disk was too slow, seconds."""
     flat_s: float = 0.0
     """With a channel that did not move."""
-    reconnects: int = 0
-    away_s: float = 0.0
+    drops: int = 0
+    """Times at which the disk was too slow."""
+
+    @property
+    def lost(self) -> int:
+        return self.overruns + self.drops
+
+    @property
+    def blind_s(self) -> float:
+        return self.away_s + self.flat_s
 
     def words(self) -> str:
         """What was not as it should be, for a person; "" where nothing was."""
@@ -155,7 +163,8 @@ class Recorder:
         self._clips = Clips(
             folder, settings.form, settings.clip_s, kept_as=settings.kept_as, doubt_s=_DOUBT_S, flat_s=settings.flat_s
         )
-        self._noted = time.monotonic()
+        device = "the default microphone" if settings.device is None else str(settings.device)
+        self._notes = LiveNotes(folder, device, self.health)
         self._heard: float | None = None
         self._flat: tuple[int, ...] = ()
 
@@ -177,7 +186,7 @@ class Recorder:
                     rest_s = min(2 * rest_s, _LONGEST_REST_S)
         finally:
             self._clips.leave()
-            self._note()
+            self._notes.write()
         return self.health
 
     def _visit(self) -> bool:
@@ -187,6 +196,7 @@ class Recorder:
         with self._opener(self._settings, intake) as sound:
             since = time.monotonic()
             while not self._over():
+                self._notes.tick()
                 try:
                     block = intake.blocks.get(timeout=_POLL_S)
                 except queue.Empty:
@@ -208,16 +218,17 @@ class Recorder:
             health.overruns += 1
             self._lost("overrun", health.overruns, "PortAudio lost samples, {:,} times so far")
         if block.dropped:
+            health.drops += 1
             health.dropped_s += block.dropped / form.sample_rate
-            self._lost("dropped", 1, f"{block.dropped / form.sample_rate:.1f} s dropped: the disk is too slow")
+            self._lost(
+                "dropped", health.drops, f"{block.dropped / form.sample_rate:.1f} s dropped: the disk is too slow"
+            )
         samples = np.frombuffer(block.data, "<i2").reshape(-1, form.channels)
         if not len(samples):
             return
         self._clips.add(samples, block.ended_ns - round(len(samples) * NS / form.sample_rate))
         health.recorded_s += len(samples) / form.sample_rate
         self._count()
-        if time.monotonic() - self._noted >= _HEALTH_S:
-            self._note()
 
     def _lost(self, why: str, times: int, words: str) -> None:
         self._end(why)
@@ -253,11 +264,6 @@ class Recorder:
         until = time.monotonic() + seconds
         while not self._stop() and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, _POLL_S))
-
-    def _note(self) -> None:
-        self._noted = time.monotonic()
-        device = "the default microphone" if self._settings.device is None else str(self._settings.device)
-        self._folder.note_health(health_note(self._folder.sensor, device, self.health))
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from katydid.sensors.capture import Health
+from katydid.sensors.sources.live_health import read_notes
 
 EVERY_S = 300.0
 """A few hundred bytes every five minutes: 0.1 MB a day."""
@@ -75,6 +76,10 @@ class PushHealth:
             clock_offset_s=offset,
             version=version("katydid"),
         )
+
+    def live(self) -> list[Health]:
+        """What the live sources that capture into the folder said last (`katydid capture`)."""
+        return [] if self._folder is None else read_notes(self._folder)
 
     def _free(self) -> int | None:
         if self._folder is None:

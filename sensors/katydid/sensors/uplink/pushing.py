@@ -226,7 +226,9 @@ class Push:
             return
         up = self._uplink
         done = self._skipped + up.acknowledged + self._left_out
-        up.report(self._health.reading(pushed_bytes=up.acknowledged_bytes, done=done), self._unheard)
+        readings = [self._health.reading(pushed_bytes=up.acknowledged_bytes, done=done), *self._health.live()]
+        for reading in readings:
+            up.report(reading, self._unheard)
 
     def _unheard(self, why: str) -> None:
         if self._health is not None:

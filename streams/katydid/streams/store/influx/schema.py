@@ -127,6 +127,10 @@ SENSOR_HEALTH = Measurement(
         "backlog": _WHOLE,
         "oldest_waiting_s": _REAL,
         "clock_offset_s": _REAL,
+        "captured": _WHOLE,
+        "lost": _WHOLE,
+        "reconnects": _WHOLE,
+        "blind_s": _REAL,
         "version": _TEXT,
     },
 )
