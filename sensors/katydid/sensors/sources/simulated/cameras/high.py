@@ -38,15 +38,16 @@ class Optics(NamedTuple):
     noise: Pixels
     """[height + 64, width + 64, 3], around 128 with a standard deviation of 16."""
     lamp: Pixels
-    """The spot of a sheet's lamp, [height, width], 200 for full light."""
+    """The spot of a sheet's lamp, [height, width, 3], 200 for full light."""
     spot: Pixels
-    """The hot spot of the camera's own infrared lamp, as `lamp`."""
+    """The hot spot of the camera's own infrared lamp, [height, width]."""
 
 
 @lru_cache(maxsize=4)
 def optics_of(width: int, height: int) -> Optics:
     """The optics of a size; the last four are kept."""
-    return Optics(_noise(width, height), _lamp(width, height, 0.62, 0.45), _lamp(width, height, 0.3, 0.36))
+    lamp = np.repeat(_lamp(width, height, 0.62, 0.45)[:, :, None], 3, axis=2)
+    return Optics(_noise(width, height), lamp, _lamp(width, height, 0.3, 0.36))
 
 
 class Stage:
@@ -152,7 +153,7 @@ def _lit(canvas: Pixels, light: Light, optics: Optics) -> Pixels:
         grey = cv2.multiply(grey, optics.spot, None, light.gain[0] * 0.9 / 200.0)
         return np.asarray(cv2.merge([grey, grey, grey]), np.uint8)
     if light.kind is Kind.LAMP:
-        canvas = np.asarray(cv2.multiply(canvas, cv2.merge([optics.lamp] * 3), None, 1.0 / 200.0), np.uint8)
+        canvas = np.asarray(cv2.multiply(canvas, optics.lamp, None, 1.0 / 200.0), np.uint8)
     left, right = light.gain
     if abs(left - right) < 0.004:
         return canvas if abs(left - 1.0) < 0.004 else np.asarray(cv2.convertScaleAbs(canvas, alpha=left), np.uint8)

@@ -16,9 +16,10 @@ from katydid.sensors.sources.simulated.cameras.chance import mixed
 from katydid.sensors.sources.simulated.cameras.high import Stage, exposed, optics_of
 from katydid.sensors.sources.simulated.cameras.layout import layout_of
 from katydid.sensors.sources.simulated.cameras.light import light_at
-from katydid.sensors.sources.simulated.cameras.paths import Paths, Placed
+from katydid.sensors.sources.simulated.cameras.paths import Paths, Placed, Stands
 from katydid.sensors.sources.simulated.cameras.scene import CameraScene, Ground, bare
 from katydid.sensors.sources.simulated.cameras.sprites import Pixels, Sprite, insect_sprite, laid
+from katydid.sensors.sources.simulated.cameras.taxa import INSECTS
 
 _WIDTH = 320
 _WINDS = 6
@@ -46,27 +47,35 @@ class LowFidelity:
         self._height = round(paths.scene.height * self._width / paths.scene.width)
         self._scale = self._width / paths.scene.width_mm
         self._laid = lru_cache(maxsize=64)(self._lay)
+        self._last: tuple[tuple[int, tuple[tuple[str, int, Stands], ...]], Pixels] | None = None
 
     def frame(self, at: float, placed: list[Placed]) -> Pixels:
         """The frame at `at` with these animals, lowest first."""
         scene, seed = self._paths.scene, self._paths.seed
         drawn = _backdrops(bare(scene), self._paths.layout.seed, self._width, self._height)
         key = mixed(seed, round(at * 1e6))
-        canvas = drawn[(key >> 40) % len(drawn)].copy()
-        for each in placed:
-            where = (each.x, each.y, each.pose.heading, each.scale)
-            flying = each.pose.flying
-            patch = self._laid(each.who.taxon, each.who.pattern % _COATS, flying, where)
-            if patch is not None and not each.pose.beneath:
-                _put(canvas, patch)
+        canvas = self._composed(drawn, (key >> 40) % len(drawn), placed)
         light = light_at(scene, seed, at)
         return exposed(canvas, light, optics_of(self._width, self._height), key)
 
-    def _lay(self, taxon: str, coat: int, flying: bool, where: tuple[float, float, float, float]) -> _Patch | None:
-        x, y, heading, unit = where
+    def _composed(self, drawn: list[Pixels], wind: int, placed: list[Placed]) -> Pixels:
+        """The insects on one of the pictures; the last one is kept, for as long as no one moves."""
+        shown = tuple(
+            (each.who.taxon, each.who.pattern % _COATS, each.stands) for each in placed if not each.pose.beneath
+        )
+        if self._last is None or self._last[0] != (wind, shown):
+            canvas = drawn[wind].copy()
+            for taxon, coat, stands in shown:
+                patch = self._laid(taxon, coat, stands)
+                if patch is not None:
+                    _put(canvas, patch)
+            self._last = ((wind, shown), canvas)
+        return self._last[1]
+
+    def _lay(self, taxon: str, coat: int, stands: Stands) -> _Patch | None:
         scale = self._scale
-        item = _small(taxon, coat, flying, max(3, round(unit * scale)))
-        pose = (x * scale, y * scale, heading, unit * scale)
+        item = _small(taxon, coat, stands.flying, scale)
+        pose = (stands.x * scale, stands.y * scale, stands.heading, stands.scale * scale)
         found = laid((self._height, self._width), item, [pose])
         return None if found is None else _Patch(*found)
 
@@ -78,9 +87,10 @@ def _put(canvas: Pixels, patch: _Patch) -> None:
     cv2.add(below, patch.colour, below)
 
 
-@lru_cache(maxsize=1024)
-def _small(taxon: str, coat: int, flying: bool, pixels_long: int) -> Sprite:
-    return insect_sprite(taxon, coat, flying, pixels_long)
+@lru_cache(maxsize=512)
+def _small(taxon: str, coat: int, flying: bool, scale: float) -> Sprite:
+    """At `scale` pixels a mm, as long as its kind is on average."""
+    return insect_sprite(taxon, coat, flying, INSECTS[taxon].length_mm[0] * scale)
 
 
 @lru_cache(maxsize=32)

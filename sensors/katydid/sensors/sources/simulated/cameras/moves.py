@@ -66,6 +66,10 @@ class Pose(msgspec.Struct, frozen=True, gc=False):
 def pose(move: Move, at: float) -> Pose:
     """The pose at `at`, within the move."""
     part = (at - move.start) / max(move.end - move.start, 1e-6)
+    if move.manner is Manner.SITS:
+        heading = move.heading0 + part * turned(move.heading0, move.heading1)
+        plants = (move.plant0, move.plant1, 0.0)
+        return Pose(move.x0, move.y0, heading, move.lift0, move.manner, move.beneath, move.visit, plants)
     if move.manner is Manner.HOVERS:
         return _hovering(move, at, part)
     ease = part * part * (3.0 - 2.0 * part) if move.manner is Manner.FLIES else part

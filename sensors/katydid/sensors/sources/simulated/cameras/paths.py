@@ -30,7 +30,7 @@ Activity = Callable[[str, float], float]
 """A factor, 0..1, on a taxon's arrivals at a time (seconds since 1970): temperature, rain, what a deployment knows."""
 Floats = NDArray[np.float64]
 
-_HOUR_S, _BLOCK_S, _CELL_S = 3600.0, 600.0, 60.0
+_HOUR_S, _BLOCK_S = 3600.0, 600.0
 _ARRIVALS, _INDIVIDUAL = 21, 22
 _LENS_MM = 800.0
 """How far the lens is above the ground: what flies `lift` mm high is larger by lift / this."""
@@ -94,15 +94,17 @@ class SeenIndividual(msgspec.Struct, frozen=True, kw_only=True):
     """"flies", "hovers", "walks" or "sits"."""
 
 
-class _Stands(NamedTuple):
+class Stands(NamedTuple):
     """All that an outline depends on."""
 
     shape: Shape
     flying: bool
     x: float
     y: float
+    """mm from the upper left corner, as `x`."""
     heading: float
     scale: float
+    """mm a unit of its outline: its length, larger where it flies nearer to the lens."""
 
 
 class _Outline(NamedTuple):
@@ -121,11 +123,22 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     who: Individual
     insect: Insect
     pose: Pose
-    x: float
-    """mm, the wind included, as `y`."""
-    y: float
-    scale: float
-    """mm a unit of its outline: its length, larger where it flies nearer to the lens."""
+    stands: Stands
+    """With the wind."""
+
+    @property
+    def x(self) -> float:
+        """mm."""
+        return self.stands.x
+
+    @property
+    def y(self) -> float:
+        """mm."""
+        return self.stands.y
+
+    @property
+    def scale(self) -> float:
+        return self.stands.scale
 
     @property
     def order(self) -> tuple[int, float]:
@@ -139,11 +152,8 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def still(self) -> bool:
-        return self.pose.manner is Manner.SITS
-
-    @property
-    def stands(self) -> _Stands:
-        return _Stands(self.insect.shape, self.pose.flying, self.x, self.y, self.pose.heading, self.scale)
+        """It sits, on nothing that the wind moves."""
+        return self.pose.manner is Manner.SITS and self.pose.plants[0] < 0
 
 
 class Paths:
@@ -157,8 +167,9 @@ class Paths:
         self._held: dict[Key, Individual] = {}
         blocks = sum(3 + math.ceil(longest / _BLOCK_S) for longest in self._longest_s)
         self._block = lru_cache(maxsize=blocks)(self._arrivals)
-        self._cell = lru_cache(maxsize=2)(self._near)
+        self._around = lru_cache(maxsize=2)(self._near)
         self._outlined = lru_cache(maxsize=256)(self._outline)
+        self._sitting: tuple[tuple[tuple[str, Stands], ...], tuple[SeenIndividual, ...]] = ((), ())
 
     def individuals(self, start: datetime, end: datetime) -> Iterator[Individual]:
         """Everyone who is there at some time from `start` to before `end`, by the ten minutes in which they come."""
@@ -183,7 +194,15 @@ class Paths:
         return self.seen(self.placed(moment), moment)
 
     def seen(self, placed: list[Placed], at: float) -> tuple[SeenIndividual, ...]:
-        """The truth of a picture with these animals in it."""
+        """The truth of a picture with these animals in it; found anew only if someone or a leaf before them moved."""
+        if self.scene.leaves or not all(each.still for each in placed):
+            return self._found(placed, at)
+        stand = tuple((each.who.individual, each.stands) for each in placed)
+        if self._sitting[0] != stand:
+            self._sitting = (stand, self._found(placed, at))
+        return self._sitting[1]
+
+    def _found(self, placed: list[Placed], at: float) -> tuple[SeenIndividual, ...]:
         outlines = [self._outlined(each.stands) if each.still else self._smeared(each, at) for each in placed]
         found = []
         for number, (each, outline) in enumerate(zip(placed, outlines, strict=True)):
@@ -197,7 +216,8 @@ class Paths:
 
     def placed(self, at: float) -> list[Placed]:
         """Everyone in or about the picture at `at`, lowest first."""
-        found = (self.place(who, at) for who in self._cell(math.floor(at / _CELL_S)))
+        there = (who for who in self._around(math.floor(at / _BLOCK_S)) if who.arrives <= at < who.leaves)
+        found = (self.place(who, at) for who in there)
         return sorted((each for each in found if each is not None), key=_order)
 
     def place(self, who: Individual, at: float) -> Placed | None:
@@ -215,9 +235,11 @@ class Paths:
                     x += weight * float(sway[0, plant])
                     y += weight * float(sway[1, plant])
         scale = who.length_mm * (1.0 + where.lift / _LENS_MM)
-        return Placed(who=who, insect=INSECTS[who.taxon], pose=where, x=x, y=y, scale=scale)
+        insect = INSECTS[who.taxon]
+        stands = Stands(insect.shape, where.flying, x, y, where.heading, scale)
+        return Placed(who=who, insect=insect, pose=where, stands=stands)
 
-    def _outline(self, stands: _Stands) -> _Outline:
+    def _outline(self, stands: Stands) -> _Outline:
         """Of an animal that does not move."""
         hull, inside = (_spread(stands, points(stands.shape, stands.flying)) for points in _OUTLINES)
         x, y = inside[:, 0], inside[:, 1]
@@ -251,14 +273,14 @@ class Paths:
             shown = shown & ~_within(outline.inside, other.hull)
         return float(np.count_nonzero(shown)) / len(shown)
 
-    def _near(self, cell: int) -> tuple[Individual, ...]:
-        """Everyone who is there at some time in one minute since 1970."""
-        first, last = cell * _CELL_S, (cell + 1) * _CELL_S
+    def _near(self, block: int) -> tuple[Individual, ...]:
+        """Everyone who is there at some time in one block."""
+        first, last = block * _BLOCK_S, (block + 1) * _BLOCK_S
         stays = [
             stay
             for kind, longest in enumerate(self._longest_s)
-            for block in range(math.floor((first - longest) / _BLOCK_S), math.floor(first / _BLOCK_S) + 1)
-            for stay in self._there(kind, block, first, last)
+            for arrived in range(math.floor((first - longest) / _BLOCK_S), block + 1)
+            for stay in self._there(kind, arrived, first, last)
         ]
         there = tuple(self._individual(stay.key, stay.arrives) for stay in stays)
         self._let_go(first, last)
@@ -329,7 +351,7 @@ def simulate_paths(
 _OUTLINES = (shapes.silhouette, shapes.inside)
 
 
-def _spread(stands: _Stands, points: Floats) -> Floats:
+def _spread(stands: Stands, points: Floats) -> Floats:
     """Points of an outline [n, 2] taken to mm in the picture."""
     cos, sin = math.cos(stands.heading) * stands.scale, math.sin(stands.heading) * stands.scale
     turned: Floats = points @ np.array([[cos, sin], [-sin, cos]])
