@@ -236,10 +236,15 @@ def test_the_key_in_a_signed_address_is_not_repeated(tmp_path: Path) -> None:
         store.fetch(DIGEST, len(MEDIA), tmp_path)
 
 
-def test_an_error_of_ours_is_not_taken_for_one_of_the_store(tmp_path: Path) -> None:
+def test_an_error_of_ours_is_not_taken_for_one_of_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would be waited for, for ever."""
     store = media_store.RemoteStore("gs://bucket/media", Refusing(AttributeError("a bug")))  # type: ignore[arg-type]
     with pytest.raises(AttributeError):
         store.fetch(DIGEST, len(MEDIA), tmp_path)
+    files = Full()
+    monkeypatch.setattr(files, "info", lambda path: {"size": "many"})  # What we make of it is a ValueError.
+    with pytest.raises(ValueError, match="many"):
+        media_store.RemoteStore("gs://bucket/media", files).fetch(DIGEST, len(MEDIA), tmp_path)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ import importlib
 import os
 import re
 import secrets
+import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
@@ -222,10 +224,20 @@ def _of_a_client(exc: Exception) -> bool:
 
     There are as many kinds as there are clients, which need not be installed, and few are OSError: gcsfs has HttpError,
     ChecksumError, google.auth's errors, and ValueError and RuntimeError for a request that Google calls bad; adlfs has
-    azure.core's AzureError, and ValueError where no account is said; s3fs botocore's and aiohttp's.
+    azure.core's AzureError, and ValueError where no account is said; s3fs botocore's and aiohttp's. So ValueError and
+    RuntimeError are theirs where they were raised in their code.
     """
     foreign = type(exc).__module__.partition(".")[0] not in ("builtins", "katydid")
-    return foreign or isinstance(exc, OSError | ValueError | RuntimeError | EOFError)
+    if foreign or isinstance(exc, OSError | EOFError):
+        return True
+    return isinstance(exc, ValueError | RuntimeError) and _raised_by_a_client(exc)
+
+
+def _raised_by_a_client(exc: Exception) -> bool:
+    """Whether it came through code that is neither ours nor Python's own."""
+    frames = (frame for frame, _ in traceback.walk_tb(exc.__traceback__))
+    packages = {str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame in frames}
+    return bool(packages - {"katydid"} - sys.stdlib_module_names)
 
 
 def _refuses(exc: Exception) -> bool:

@@ -24,7 +24,7 @@ from katydid.sensors.envelope import Envelope, pack
 from katydid.sensors.media_store import MediaStore, object_url, open_media_store
 from katydid.sensors.sources.protocol import Position, Taken
 from katydid.streams.kafka.agents import Intake
-from katydid.streams.kafka.ahead import Ahead
+from katydid.streams.kafka.ahead import Ahead, fetched_ahead
 from katydid.streams.kafka.consuming import record_of
 from katydid.streams.kafka.metrics import Metrics
 from katydid.streams.kafka.records import read_outcome
@@ -104,6 +104,33 @@ async def test_what_fails_is_told_and_nothing_of_its_lane_goes_past_it() -> None
     assert fetches.put == ["1"]
     with pytest.raises(asyncio.CancelledError):
         await fetches.ahead.turn(CLIPS)
+
+
+class Meeting:
+    """Fetches by threads, none of which ends before so many have begun."""
+
+    def __init__(self, together: int) -> None:
+        self._barrier = threading.Barrier(together, timeout=30)
+        self.begun = 0
+
+    def fetch(self, number: int) -> int:
+        self.begun += 1
+        if number < 4:
+            self._barrier.wait()
+        if number == 6:
+            raise ValueError("gone")
+        return number
+
+
+def test_a_reader_without_a_loop_fetches_ahead_in_order_too_and_no_further_than_that() -> None:
+    meeting = Meeting(4)
+    numbers = iter(range(100))
+    fetched = fetched_ahead(numbers, meeting.fetch, 4)
+    assert [next(fetched) for _ in range(6)] == list(range(6))
+    assert next(numbers) <= 10
+    with pytest.raises(ValueError, match="gone"):
+        next(fetched)
+    assert meeting.begun <= 10
 
 
 # ---------------------------------------------------------------------- the agent

@@ -84,6 +84,27 @@ def test_health_and_readiness_are_told_apart(port: int) -> None:
     assert status(port, "/table")[0] == status(port, "/router")[0] == status(port, "/")[0] == 404
 
 
+def test_gauges_are_set_when_they_are_asked_for_and_counters_told_also_where_they_cannot_be() -> None:
+    prometheus = pytest.importorskip("prometheus_client", reason="needs the kafka extra")
+    from katydid.streams.kafka.status import StatusServer
+
+    registry = prometheus.CollectorRegistry()
+    gauge = prometheus.Gauge("looks", "Looks.", registry=registry)
+    looks = iter([gauge.inc])
+
+    def look() -> None:
+        next(looks)()  # The second time there is no more: StopIteration, as from a bug.
+
+    server = StatusServer("127.0.0.1", 0, registry, lambda: Told.verdict, look)
+    server.start()
+    try:
+        for _ in range(2):
+            code, told = status(server.port, "/metrics")
+            assert code == 200 and "looks 1.0" in told
+    finally:
+        server.close()
+
+
 def test_a_port_that_is_taken_is_said(port: int) -> None:
     prometheus = pytest.importorskip("prometheus_client", reason="needs the kafka extra")
     from katydid.streams.kafka.errors import ConfigurationError

@@ -5,18 +5,37 @@
     message 3    waits for room: `at_once` are being fetched or wait for their turn
 
 What waits here are references, a few hundred bytes each, and what they refer to lies on the disk: memory stays bounded.
-All of it runs on one event loop.
+All of `Ahead` runs on one event loop; `fetched_ahead` is the same for a reader that has none.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from katydid.streams.kafka.deliveries import Lane
 
 T = TypeVar("T")
+R = TypeVar("R")
+
+
+def fetched_ahead(items: Iterable[T], fetch: Callable[[T], R], at_once: int) -> Iterator[R]:
+    """What `fetch` makes of each item, in order, while up to `at_once` are being fetched by threads. Raises what
+    `fetch` raises, in its turn."""
+    under_way: deque[Future[R]] = deque()
+    pool = ThreadPoolExecutor(at_once, "katydid-media")
+    try:
+        for item in items:
+            under_way.append(pool.submit(fetch, item))
+            if len(under_way) >= at_once:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 class Ahead:

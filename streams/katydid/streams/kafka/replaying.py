@@ -22,6 +22,7 @@ from katydid.sensors.scratch import scratch_folder
 from katydid.sensors.sources.protocol import Position, Taken
 from katydid.streams.chosen import chosen_bundles, open_models
 from katydid.streams.context import Situator
+from katydid.streams.kafka.ahead import fetched_ahead
 from katydid.streams.kafka.configuration import Configuration
 from katydid.streams.kafka.consuming import all_messages
 from katydid.streams.kafka.errors import ConfigurationError
@@ -81,8 +82,9 @@ def replay(
         )
         done = Replayed(pipeline.progress())
         with pipeline:
-            for taken in _captures(configuration, store, from_ms, until_ms, done):
-                _put(pipeline, media.local(taken), watch)
+            captures = _captures(configuration, store, from_ms, until_ms, done)
+            for taken in fetched_ahead(captures, media.local, configuration.media.at_once):
+                _put(pipeline, taken, watch)
             pipeline.hurry()
             while not pipeline.drain(WATCH_S):
                 watch(pipeline.progress())
