@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -156,3 +158,27 @@ def test_what_a_killed_worker_left_in_the_temporary_folder_goes_at_the_next_star
     finally:
         for worker in filter(None, (first, second)):
             worker.stop(signal.SIGKILL)
+
+
+CRASHING = """
+from katydid.streams.kafka.app import RestlessConsumer
+
+async def crash(self, timeout):
+    raise ZeroDivisionError("a bug in the client")
+
+RestlessConsumer._wait_next_records = crash
+from katydid.streams.cli import main
+main()
+"""
+
+
+def test_what_crashes_inside_faust_is_the_last_that_is_said(
+    broker: MockBroker, bundle_path: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "katydid.toml"
+    path.write_text(settings(broker, bundle_path), encoding="utf-8")
+    command = [sys.executable, "-c", CRASHING, "worker", "--config", str(path)]
+    ended = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == "ZeroDivisionError: a bug in the client"
+    assert "nanobind" not in ended.stderr

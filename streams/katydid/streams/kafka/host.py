@@ -124,8 +124,8 @@ class Host:
         try:
             worker.execute_from_commandline()
         except SystemExit as end:
-            if end.code not in (0, None):
-                raise
+            if end.code not in (0, None):  # Faust has said what crashed it long before, and Python's own end says more.
+                self._fail(worker.crash_reason or end)
         except Exception as error:  # noqa: BLE001 - the supervising loop: Faust ends with what crashed it
             self._fail(error)
         self._watch.close()
