@@ -7,7 +7,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from katydid.models.training.image_network import LARGEST, STRIDE, UNIT, Conv, DotNet, Residual
+from katydid.models.training.image_network import LARGEST, UNIT, Conv, DotNet, Residual
+from katydid.models.training.image_patches import STRIDE
 
 INPUT, HEAT, SIZE, OFFSET = "pixels", "heat", "size", "offset"
 OPSET = 17

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from katydid.models.training.image_network import STRIDE, DotNet, Seen
-from katydid.models.training.image_patches import Batch, Patches
+from katydid.models.training.image_network import DotNet, Seen
+from katydid.models.training.image_patches import STRIDE, Batch, Patches
 from katydid.models.training.image_photos import Photo
 
 BATCH = 16

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from katydid.models.training.image_network import STRIDE
 from katydid.models.training.image_photos import Boxes, Photo
 from katydid.sensors import images
 
+STRIDE = 4
+"""Pixels a cell of the heat map."""
 SIDE = 256
 """Pixels of a patch."""
 POINTS_SHARE = 0.08

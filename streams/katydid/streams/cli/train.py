@@ -55,6 +55,34 @@ def sound(
     screen.print(f"try it: katydid evaluate FOLDER --labels FILE --model {safe(bundle.path)}")
 
 
+@train_app.command("image")
+def image(
+    data: Path = typer.Option(..., help="Folder with spohf_sticky_traps/_annotations.coco.json (boxes)."),
+    out: Path = typer.Option(..., help="Where the bundle goes; an interrupted run goes on from here."),
+    steps: int = typer.Option(1200, min=2, help="Batches of 16 per network: the one dial."),
+    folds: int = typer.Option(5, min=2, help="Into how many parts the photos are dealt for held-out figures."),
+    tested: int = typer.Option(3, min=1, help="How many of the parts are held out; each costs a network."),
+    seed: int = typer.Option(0, help="The same seed on the same machine with one thread gives the same bundle."),
+    threads: int = typer.Option(2, min=1, help="Processor threads."),
+) -> None:
+    """Train a detector of insects and write it as a bundle.
+
+    Example:  katydid train image --data photos --out trained
+    """
+    try:
+        from katydid.models.training.image import Recipe, train_image
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "katydid":
+            raise
+        raise MissingExtra(error.name, "train", "training") from error
+    screen = console()
+    recipe = Recipe(steps=steps, folds=folds, tested=tested, seed=seed, threads=threads)
+    bundle = train_image(data, out, recipe, say=lambda line: screen.print(safe(line)))
+    size = sum(len(bundle.read(name)) for name in bundle.manifest.files) / 1e6
+    screen.print(f"{safe(bundle.path)}: {size:.1f} MB; its figures are in card.md")
+    screen.print(f"try it: katydid run FOLDER --models {safe(bundle.path)}")
+
+
 def evaluate(
     folder: Path = typer.Argument(..., help="Folder of recordings."),
     labels: Path = typer.Option(..., help="CSV file with the columns file, label and, if known, recording_group."),
