@@ -27,8 +27,8 @@ Grey = NDArray[np.uint8]
 class MotionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """When something moved. The shares are of the picture's area."""
 
-    share: float = 0.0003
-    """A bee of 8 mm where the picture shows half a metre: 17 of the 57,600 pixels of a small picture."""
+    share: float = 0.0001
+    """6 of the 57,600 pixels of a small picture; 14 x 14 of 1920 x 1080, a sweat bee where a metre is seen."""
     whole: float = 0.5
     levels: int = 16
     """Of 255. The noise of a camera in a small picture stays under 5."""

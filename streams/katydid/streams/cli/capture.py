@@ -31,7 +31,7 @@ def camera(
     ),
     motion: bool = typer.Option(False, "--motion", help="A frame when something moves."),
     motion_area: float = typer.Option(
-        0.03, "--motion-area", min=0.001, max=50, metavar="PERCENT", help="Of the picture that must have changed."
+        0.01, "--motion-area", min=0.001, max=50, metavar="PERCENT", help="Of the picture that must have changed."
     ),
     motion_rest: float = typer.Option(
         1.0, "--motion-rest", min=0, metavar="SECONDS", help="Least time between two frames that motion takes."
