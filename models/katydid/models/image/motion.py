@@ -5,18 +5,21 @@ All on grey frames 480 wide (`earlier.py`); lengths below are shares of that wid
 1. **Background**: the earlier frames, each brought to the mean of this one, give a median and a spread (the distance
    between its quartiles) at each pixel. Local light (a cloud's soft edge) is taken from the frame by the ratio of two
    blurs, a quarter of the width wide: far larger than any insect.
-2. **Evidence** is what lies outside the band between the median dilated and eroded by one pixel. That tolerance is the
-   whole trick: leaves and petals that tremble by a pixel stay inside it. Half the spread, three times the frame's own
-   noise (six grey levels at least) and what the surroundings do in general are taken off.
+2. **Evidence** is what lies outside the band between the median dilated and eroded by one pixel: leaves and petals
+   that tremble by a pixel stay inside it. Taken off are half the spread, twice the frame's own noise (six grey levels
+   at least), what the surroundings do in general, and a share of how far the place itself was outside the band before
+   and came back: a blade of grass that swings.
 3. **Blobs**: hysteresis from 2.8 to 8 grey levels, gaps closed and specks opened, of a size and shape that an insect
-   may have. Again at half the size, which finds what is large and pale.
-4. **Ghosts**: where an insect was and is no more, the edges and the contrast are weaker in the frame than in the
-   background; such a blob is dropped.
-5. **Box**: the difference to the background, the least over shifts of three pixels, cut at a share of its peak.
+   may have.
+4. **Swayed** is what each second of the earlier frames shows too, up to six pixels further: a flower's head. Such a
+   blob is dropped; and a *ghost*, where an insect was and is no more: edges and contrast are weaker in the frame than
+   in the background, and some earlier frame shows the same.
+5. **Box**: the blob, and what differs from the background at its best shift within three pixels, from a quarter of the
+   greatest difference.
 6. **Score**: the summed evidence. Nothing is proposed where more than a tenth of the frame changed at once.
 
-Measured on a real sequence of flowers in wind, and chosen knowing it: see docs/localisers.md. An insect that sits
-still becomes background after half the earlier frames; one under a hundredth of the width is not seen.
+What was measured is in docs/localisers.md. An insect that sits still becomes background after half the earlier frames;
+one under a hundredth of the width is not seen.
 """
 
 from __future__ import annotations
@@ -37,14 +40,24 @@ NAME = "motion-1"
 LIGHT_WINDOW = 0.25
 FLOOR = 6.0
 """Grey levels outside the band that count for nothing, at least."""
-NOISES = 3.0
+NOISES = 2.0
 SPREADS = 0.5
 ACTIVITY_WINDOW = 0.05
+SWINGS = 0.4
+"""Of how far a place was outside the band before, and came back."""
 LOW, HIGH = 2.8, 8.0
 CLOSING, OPENING = 0.012, 0.004
 SIDES = (0.01, 0.25)
 MAX_ASPECT = 4.0
 MIN_FILL = 0.25
+SWAY = 6
+"""Pixels that a flower's head may have moved."""
+SWAYED = 0.65
+"""Of a blob's difference to the background: what is left of it at the best shift, under which it only swayed."""
+SEEN_BEFORE = 0.6
+"""The same for a ghost, of the second best of the earlier frames."""
+CUT = 0.25
+"""Of the greatest difference in a blob."""
 MOST_CHANGED = 0.10
 SAME_VIEW = 0.6
 """Correlation with the background under which the camera looks at something else: its own pictures are at 0.9 and
@@ -59,6 +72,10 @@ _NORMAL = 1.4826
 _LIGHT_REDUCTION = 4
 _LIGHT_BOUNDS = (0.5, 2.0)
 _THREE = np.ones((3, 3), np.uint8)
+_NOTHING = 8
+"""Grey levels that two pictures of one thing may differ by."""
+_SHIFT = 3
+_MARGIN = 6
 
 Floats = NDArray[np.float32]
 Pixels = tuple[int, int, int, int]
@@ -111,9 +128,9 @@ def moved(frame: Grey, before: Sequence[Grey], hidden: NDArray[np.bool_] | None 
     alike = _correlation(frame, seen.median)
     if changed > MOST_CHANGED or alike < SAME_VIEW:
         return Moved((), changed, alike)
-    blobs += [blob for blob in _at_half(frame, before, hidden) if not any(_meet(blob.box, b.box) for b in blobs)]
-    chosen = _apart((blob, _boxed(seen, blob.box)) for blob in blobs if not _ghost(seen, blob.box))
-    return Moved(tuple(_proposal(blob, box, frame.shape) for blob, box in chosen[:MOST]), changed, alike)
+    blobs = sorted(blobs, key=lambda blob: (-blob.evidence, blob.box))[:MOST]
+    chosen = _apart((blob, _boxed(seen, blob.box)) for blob in blobs if not _only_swayed(seen, blob.box))
+    return Moved(tuple(_proposal(blob, box, frame.shape) for blob, box in chosen), changed, alike)
 
 
 class _Compared:
@@ -121,7 +138,8 @@ class _Compared:
 
     def __init__(self, frame: Grey, before: Sequence[Grey]) -> None:
         mean = cv2.mean(frame)[0]
-        ordered = _sorted([_bytes(cv2.convertScaleAbs(one, alpha=mean / max(1.0, cv2.mean(one)[0]))) for one in before])
+        self.before = [_bytes(cv2.convertScaleAbs(one, alpha=mean / max(1.0, cv2.mean(one)[0]))) for one in before]
+        ordered = _sorted(self.before)
         self.median = _quantile(ordered, 0.5)
         self.spread = _bytes(cv2.subtract(_quantile(ordered, 0.75), _quantile(ordered, 0.25)))
         self.frame = _bytes(cv2.convertScaleAbs(cv2.multiply(frame.astype(np.float32), _light(frame, self.median))))
@@ -159,16 +177,36 @@ def _light(frame: Grey, background: Grey) -> Floats:
 
 def _evidence(seen: _Compared, hidden: NDArray[np.bool_] | None) -> Floats:
     """Grey levels by which each pixel lies outside what the background may be; under 0: not at all."""
-    over = cv2.subtract(seen.frame, cv2.dilate(seen.median, _THREE))
-    under = cv2.subtract(cv2.erode(seen.median, _THREE), seen.frame)
-    outside = cv2.max(over, under).astype(np.float32)
+    high, low = cv2.dilate(seen.median, _THREE), cv2.erode(seen.median, _THREE)
+    outside = _outside(seen.frame, low, high)
     noise = _NORMAL * float(np.median(cv2.absdiff(seen.frame, seen.median)[::2, ::2]))
     side = max(3, int(ACTIVITY_WINDOW * outside.shape[1]) | 1)
-    activity = cv2.blur(outside, (side, side))
-    evidence: Floats = outside - activity - np.float32(SPREADS) * seen.spread - np.float32(max(FLOOR, NOISES * noise))
+    levels = outside.astype(np.float32)
+    evidence: Floats = levels - cv2.blur(levels, (side, side)) - np.float32(max(FLOOR, NOISES * noise))
+    evidence -= np.float32(SPREADS) * seen.spread
+    evidence -= np.float32(SWINGS) * _swung(outside, seen.before, low, high)
     if hidden is not None:
         evidence[hidden] = 0
     return evidence
+
+
+def _outside(frame: Grey, low: Grey | cv2.typing.MatLike, high: Grey | cv2.typing.MatLike) -> Grey:
+    """By how much each pixel lies outside a band."""
+    return _bytes(cv2.max(cv2.subtract(frame, high), cv2.subtract(low, frame)))
+
+
+def _swung(
+    outside: Grey, before: Sequence[Grey], low: Grey | cv2.typing.MatLike, high: Grey | cv2.typing.MatLike
+) -> Grey:
+    """By how much a place or its neighbours were outside the band before and came back: not as an insect is, that
+    came and is there since."""
+    still = cv2.compare(outside, HIGH, cv2.CMP_GE)
+    most = np.zeros_like(outside)
+    for frame in reversed(before):
+        then = _outside(frame, low, high)
+        still = cv2.bitwise_and(still, cv2.compare(then, HIGH, cv2.CMP_GE))
+        most = _bytes(cv2.max(most, cv2.subtract(then, still)))
+    return _bytes(cv2.dilate(most, _THREE))
 
 
 def _blobs(evidence: Floats) -> tuple[list[Blob], float]:
@@ -177,7 +215,9 @@ def _blobs(evidence: Floats) -> tuple[list[Blob], float]:
     weak = (evidence >= LOW).astype(np.uint8)
     weak = _bytes(cv2.morphologyEx(weak, cv2.MORPH_CLOSE, _disc(CLOSING * width)))
     weak = _bytes(cv2.morphologyEx(weak, cv2.MORPH_OPEN, _disc(OPENING * width)))
-    _, marks, stats, _ = cv2.connectedComponentsWithStats(weak, connectivity=8)
+    # 16-bit marks are faster, and enough where no more pixels than that can each be alone.
+    depth = cv2.CV_16U if weak.size < 4 * np.iinfo(np.uint16).max else cv2.CV_32S
+    _, marks, stats, _ = cv2.connectedComponentsWithStats(weak, connectivity=8, ltype=depth)
     found = []
     for number in range(1, len(stats)):
         x, y, w, h, area = (int(value) for value in stats[number])
@@ -200,19 +240,45 @@ def _disc(across: float) -> Grey:
     return _bytes(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
 
 
-def _at_half(frame: Grey, before: Sequence[Grey], hidden: NDArray[np.bool_] | None) -> list[Blob]:
-    """Blobs at half the size, in the frame's pixels."""
-    high, wide = frame.shape[0] // 2, frame.shape[1] // 2
-    if min(high, wide) < 2:
-        return []
-    small = _Compared(images.resize(frame, high, wide), [images.resize(one, high, wide) for one in before])
-    hides = None if hidden is None else images.resize(hidden.astype(np.uint8), high, wide) > 0
-    found, _ = _blobs(_evidence(small, hides))
-    return [Blob((2 * x, 2 * y, 2 * w, 2 * h), 4 * blob.evidence) for blob in found for x, y, w, h in [blob.box]]
+def _only_swayed(seen: _Compared, box: Pixels) -> bool:
+    """Whether what is there was there before, a little further; or was hidden by an insect that is gone."""
+    left = _left_over(seen, box)
+    if left[(len(left) - 1) // 2] < SWAYED:
+        return True
+    return _weaker(seen, box) and left[min(1, len(left) - 1)] < SEEN_BEFORE if len(left) >= 3 else _weaker(seen, box)
 
 
-def _ghost(seen: _Compared, box: Pixels) -> bool:
-    """Whether something was there that is not there any more."""
+def _left_over(seen: _Compared, box: Pixels) -> list[float]:
+    """Of the difference to the background: the share that is left where each earlier frame fits best, in order."""
+    rows, columns = _around(box, 2, seen.frame.shape)
+    part = seen.frame[rows, columns]
+    whole = _difference(part, seen.median[rows, columns])
+    if whole == 0:
+        return [0.0]
+    far_rows, far_columns = _around(box, 2 + SWAY, seen.frame.shape)
+    return sorted(_difference(part, _best_fit(part, one[far_rows, far_columns])) / whole for one in seen.before)
+
+
+def _best_fit(part: Grey, field: Grey) -> Grey:
+    """The piece of `field` that looks most like `part`."""
+    x, y = cv2.minMaxLoc(cv2.matchTemplate(field, part, cv2.TM_SQDIFF))[2]
+    return field[y : y + part.shape[0], x : x + part.shape[1]]
+
+
+def _difference(one: Grey, other: Grey) -> float:
+    return float(cv2.sumElems(cv2.subtract(cv2.absdiff(one, other), _NOTHING))[0])
+
+
+def _around(box: Pixels, margin: int, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of a box and a margin, within the frame."""
+    x, y, w, h = box
+    return slice(max(0, y - margin), min(shape[0], y + h + margin)), slice(
+        max(0, x - margin), min(shape[1], x + w + margin)
+    )
+
+
+def _weaker(seen: _Compared, box: Pixels) -> bool:
+    """Whether edges and contrast are weaker than in the background."""
     margin = max(3, round(SIDES[0] * seen.frame.shape[1]))
     now, then = (_outline(pixels, box, margin) for pixels in (seen.frame, seen.median))
     return now[0] < then[0] and now[1] < then[1]
@@ -231,14 +297,31 @@ def _outline(pixels: Grey, box: Pixels, margin: int) -> tuple[float, float]:
 
 
 def _boxed(seen: _Compared, box: Pixels) -> Pixels:
-    """The box of what differs."""
-    return box
+    """The box around a blob and all that differs there."""
+    x, y, w, h = box
+    rows, columns = _around(box, _MARGIN, seen.frame.shape)
+    part = seen.frame[rows, columns]
+    padded = cv2.copyMakeBorder(seen.median, _SHIFT, _SHIFT, _SHIFT, _SHIFT, cv2.BORDER_REPLICATE)
+    field = padded[rows.start : rows.stop + 2 * _SHIFT, columns.start : columns.stop + 2 * _SHIFT]
+    differs = _bytes(cv2.absdiff(part, _best_fit(part, _bytes(field))))
+    inside = slice(y - rows.start, y - rows.start + h), slice(x - columns.start, x - columns.start + w)
+    strong = (differs >= CUT * differs[inside].max()).astype(np.uint8)
+    _, marks, stats, _ = cv2.connectedComponentsWithStats(
+        cv2.morphologyEx(strong, cv2.MORPH_CLOSE, _disc(3)), connectivity=8
+    )
+    counts = np.bincount(np.asarray(marks)[inside].ravel(), minlength=len(stats))
+    counts[0] = 0
+    parts = np.asarray(stats)[np.flatnonzero(counts >= max(4.0, 0.3 * counts.max()))]
+    left, top = [x, *(parts[:, 0] + columns.start)], [y, *(parts[:, 1] + rows.start)]
+    right = [x + w, *(parts[:, 0] + parts[:, 2] + columns.start)]
+    bottom = [y + h, *(parts[:, 1] + parts[:, 3] + rows.start)]
+    return int(min(left)), int(min(top)), int(max(right) - min(left)), int(max(bottom) - min(top))
 
 
 def _apart(blobs: Iterator[tuple[Blob, Pixels]]) -> list[tuple[Blob, Pixels]]:
-    """Those that lie apart, the strongest first."""
+    """Those that lie apart, of blobs in the order of their evidence."""
     kept: list[tuple[Blob, Pixels]] = []
-    for blob, box in sorted(blobs, key=lambda each: (-each[0].evidence, each[1])):
+    for blob, box in blobs:
         if not any(_meet(box, other) for _, other in kept):
             kept.append((blob, box))
     return kept
