@@ -56,12 +56,12 @@ def _sheet(chance: np.random.Generator, width: int, height: int) -> Pixels:
     y = np.arange(height, dtype=np.float32) * np.float32(1920.0 / width)
     weave = 1.6 * np.sin(x * 2.1)[None, :] + 1.6 * np.sin(y * 2.1)[:, None]
     light = 205.0 + folds + (weave if width >= 1200 else 0.0)
-    for _ in range(int(chance.integers(3, 9))):
+    for _ in range(int(chance.integers(1, 5))):
         middle = (int(chance.uniform(0, width)), int(chance.uniform(0, height)))
         stain = np.zeros((height, width), np.uint8)
         cv2.circle(stain, middle, max(1, round(width * chance.uniform(0.002, 0.012))), 255, -1)
         soft = cv2.GaussianBlur(stain, (0, 0), max(0.8, 0.002 * width)).astype(np.float32) / np.float32(255.0)
-        light -= soft * float(chance.uniform(8, 30))
+        light -= soft * float(chance.uniform(5, 24))
     tint = np.array([1.0, 0.985, 0.95], np.float32)
     return np.asarray(np.clip(light[:, :, None] * tint, 0, 255), np.uint8)
 

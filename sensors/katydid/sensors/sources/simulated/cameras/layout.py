@@ -66,7 +66,7 @@ class Layout:
         along = 0.5 + 0.45 * np.sin(swing + self._phase[0]) + 0.2 * np.sin(2.3 * swing + self._phase[1])
         across = 0.3 * np.sin(0.8 * swing + self._phase[1])
         turn_x, turn_y = math.cos(self._blow), math.sin(self._blow)
-        far = gust * self._reach
+        far = gust**2 * self._reach  # drag grows with the square of the wind
         return np.stack([far * (along * turn_x - across * turn_y), far * (along * turn_y + across * turn_x)])
 
     def hidden(self, x: Floats, y: Floats, at: float, beneath: bool) -> NDArray[np.bool_]:

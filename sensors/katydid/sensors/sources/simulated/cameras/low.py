@@ -46,7 +46,7 @@ class LowFidelity:
         self._width = min(_WIDTH, paths.scene.width)
         self._height = round(paths.scene.height * self._width / paths.scene.width)
         self._scale = self._width / paths.scene.width_mm
-        self._laid = lru_cache(maxsize=64)(self._lay)
+        self._laid = lru_cache(maxsize=32)(self._lay)
         self._last: tuple[tuple[int, tuple[tuple[str, int, Stands], ...]], Pixels] | None = None
 
     def frame(self, at: float, placed: list[Placed]) -> Pixels:

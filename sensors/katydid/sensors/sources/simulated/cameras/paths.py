@@ -168,7 +168,7 @@ class Paths:
         blocks = sum(3 + math.ceil(longest / _BLOCK_S) for longest in self._longest_s)
         self._block = lru_cache(maxsize=blocks)(self._arrivals)
         self._around = lru_cache(maxsize=2)(self._near)
-        self._outlined = lru_cache(maxsize=256)(self._outline)
+        self._outlined = lru_cache(maxsize=64)(self._outline)
         self._sitting: tuple[tuple[tuple[str, Stands], ...], tuple[SeenIndividual, ...]] = ((), ())
 
     def individuals(self, start: datetime, end: datetime) -> Iterator[Individual]:

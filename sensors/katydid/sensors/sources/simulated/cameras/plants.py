@@ -60,7 +60,7 @@ class Greenery:
         self._shadows(canvas, sway)
         grass = self._grass
         swing = np.sin(7.0 * (at % 86_400.0) * grass.beat + grass.phase)[:, None] * grass.give
-        self._fill(canvas, _blades(grass.base, grass.tip + gust * (14.0 * swing + 5.0), grass.wide), grass.colours)
+        self._fill(canvas, _blades(grass.base, grass.tip + gust**2 * (16.0 * swing + 6.0), grass.wide), grass.colours)
         plants = slice(0, self.layout.plants)
         head = np.stack([self.layout.x[plants], self.layout.y[plants]], -1)
         radius = self.layout.radius[plants]

@@ -71,8 +71,9 @@ class Bursts(msgspec.Struct, frozen=True, tag="bursts"):
 class Weather(msgspec.Struct, frozen=True, kw_only=True):
     """What moves and dims that is no animal. Wind, gusts and clouds vary in time around these, by the seed."""
 
-    wind: float = 0.3
-    """0 (still) .. 1 (heads sway by their own width); gusts reach twice the mean."""
+    wind: float = 0.2
+    """Speed: 0 still, 0.2 light air, 0.5 a breeze; heads sway by its square, at 1 by their own width. Gusts reach twice
+    the mean."""
     clouds: float = 0.3
     """Share of the daytime in a cloud's shadow, 0..1; shadows pass over the picture with an edge."""
     dew: float = 0.0
@@ -173,7 +174,7 @@ def trap_sheet(**changes: Any) -> CameraScene:
         plants=0,
         leaves=0,
         exposure_s=0.02,
-        weather=Weather(wind=0.2, clouds=0.0),
+        weather=Weather(clouds=0.0),
     )
     return msgspec.structs.replace(scene, **changes)
 
@@ -214,7 +215,6 @@ def feeder(**changes: Any) -> CameraScene:
         width_mm=300.0,
         plants=6,
         leaves=2,
-        weather=Weather(wind=0.3, clouds=0.3),
     )
     return msgspec.structs.replace(scene, **changes)
 
