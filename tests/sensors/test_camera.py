@@ -16,12 +16,14 @@ import pytest
 from katydid.sensors import images
 from katydid.sensors.errors import FolderUnwritable, OverLimit, SourceError
 from katydid.sensors.limits import Limits
+from katydid.sensors.sources import camera_stream
 from katydid.sensors.sources.camera import Camera, CameraHealth, CameraSettings
 from katydid.sensors.sources.camera_stream import Address, Picture, Stream, read_address
 from katydid.sensors.sources.camera_watch import MotionSettings
 from katydid.sensors.sources.folder import FolderSource
 from katydid.sensors.sources.live_folder import LiveFolder
 from mjpeg_server import MjpegServer, Pixels, jpeg, noisy
+from rtsp_server import RtspServer
 
 START_NS = 1_780_000_000_000_000_000
 PICTURES = [jpeg(noisy(k)) for k in range(40)]
@@ -105,10 +107,11 @@ def test_a_fixed_rate_keeps_its_schedule_on_a_real_stream(tmp_path: Path) -> Non
     assert len(times) == 8 and min(late) > -0.02 and np.median(late[4:]) < 0.15
 
 
-def test_a_camera_that_goes_away_is_found_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [MjpegServer, RtspServer])
+def test_a_camera_that_goes_away_is_found_again(tmp_path: Path, kind: type[MjpegServer | RtspServer]) -> None:
     said: list[str] = []
     with (
-        MjpegServer(lambda k: PICTURES[k % 40]) as server,
+        kind(lambda k: PICTURES[k % 40]) as server,
         captured(settings_for(server.url, every_s=0.1), tmp_path, said.append) as (camera, wait_for),
     ):
         wait_for(lambda: camera.health.kept >= 3)
@@ -122,6 +125,28 @@ def test_a_camera_that_goes_away_is_found_again(tmp_path: Path) -> None:
     assert any("is there again" in words for words in said)
     assert len(kept(tmp_path)) == camera.health.kept
     assert all(images.decode(path.read_bytes(), Limits()).pixels.shape == (240, 320, 3) for path in kept(tmp_path))
+
+
+@pytest.mark.parametrize("kind", [MjpegServer, RtspServer])
+def test_a_stream_that_stays_open_and_sends_nothing_more_is_given_up(
+    tmp_path: Path, kind: type[MjpegServer | RtspServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(camera_stream, "ANSWER_MS", 600)
+    waiting = threading.Event()
+
+    def then_nothing(k: int) -> bytes:
+        if k >= 10:
+            waiting.wait(30)
+        return PICTURES[k % 40]
+
+    said: list[str] = []
+    with kind(then_nothing) as server:
+        try:
+            with captured(settings_for(server.url, every_s=0.1), tmp_path, said.append) as (camera, wait_for):
+                wait_for(lambda: any("has ended: trying again" in words for words in said))
+                assert camera.health.kept >= 1
+        finally:
+            waiting.set()
 
 
 def test_a_network_camera_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from katydid.sensors import images
 from katydid.sensors.errors import SourceError
 from katydid.sensors.limits import Limits
 from katydid.sensors.sources.camera_stream import Picture, open_stream, read_address
 from mjpeg_server import MjpegServer, jpeg, noisy
+from rtsp_server import RtspServer
 
 
 def test_a_number_is_a_device() -> None:
@@ -73,6 +76,25 @@ def test_a_camera_that_wants_a_login_gets_it() -> None:
         found = stream.picture()
         stream.close()
     assert found is not None and found.data == picture
+
+
+def test_rtsp_gives_the_pictures_that_its_camera_sent_with_and_without_a_login() -> None:
+    pictures = [jpeg(noisy(k)) for k in range(20)]
+    for login, whom in (("", ""), ("us@er:se/cret", "us%40er@")):
+        with RtspServer(lambda k: pictures[k % 20], login=login) as server:
+            address = read_address(server.url.replace("//", f"//{whom}"), password="se/cret")
+            if login:
+                assert open_stream(read_address(server.url), Limits()) is None
+            stream = open_stream(address, Limits())
+            assert stream is not None
+            for k in range(5):
+                assert stream.grab()
+                found = stream.picture()
+                assert found is not None and found.data is not None
+                # RTP leaves a JPEG's header out, and FFmpeg writes another; the picture is the same.
+                wanted = images.decode(pictures[k], Limits()).pixels
+                assert np.array_equal(images.decode(found.data, Limits()).pixels, wanted)
+            stream.close()
 
 
 def test_two_pictures_have_one_signature_only_where_they_are_the_same() -> None:

@@ -29,7 +29,8 @@ from katydid.sensors.limits import Limits
 SMALL_WIDTH = 320
 """Of the grey pictures in which motion is looked for, pixels."""
 _STREAMS = ("rtsp", "rtsps", "http", "https")
-_ANSWER_MS = 10_000
+ANSWER_MS = 10_000
+"""For how long a network camera is waited for, to open and for each picture."""
 _MJPEG = (b"MJPG", b"mjpg", b"JPEG", b"jpeg")
 _VALUE = re.compile(r"=[^/]*")
 """Some cameras want /user=…_password=… in the path."""
@@ -179,7 +180,7 @@ def open_stream(address: Address, limits: Limits) -> Stream | None:
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, address.size[1])
     else:
         patience: Sequence[int] = (
-            [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _ANSWER_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _ANSWER_MS]
+            [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, ANSWER_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, ANSWER_MS]
             if address.network
             else []
         )
