@@ -23,8 +23,8 @@ def one(path: Path) -> int:
         tile = np.ascontiguousarray(photo[top : top + 800, left : left + 800])[None]
         heat, size, offset = (each[0] for each in session.run(["heat", "size", "offset"], {"pixels": tile}))
         y, x = np.nonzero((heat[0] > -2) & (heat[0] == cv2.dilate(heat[0], np.ones((3, 3)))))
-        corner = np.stack((x, y)) * 4 + offset[:, y, x] * 4 - size[:, y, x] / 2
-        boxes += [*np.concatenate((corner + [[left], [top]], size[:, y, x])).T]
+        corner = np.stack((x * 4 + left, y * 4 + top)) + offset[:, y, x] * 4 - size[:, y, x] / 2
+        boxes += [*np.concatenate((corner, size[:, y, x])).T]
         scores += [*(1 / (1 + np.exp(-heat[0, y, x])))]
     return len(cv2.dnn.NMSBoxes(boxes, scores, 0.1, 0.5)) if boxes else 0
 

@@ -105,7 +105,7 @@ def manifest(calibration: Calibration) -> BundleManifest:
         version=VERSION,
         title="Insects on yellow sticky traps: boxes",
         kind=BundleKind.DETECTOR,
-        graphs=(Graph(file=GRAPH, engine="onnx", input=INPUT, scores=HEAT, max_batch=4),),
+        graphs=(Graph(file=GRAPH, engine="onnx", input=INPUT, scores=HEAT, max_batch=1),),
         image=ImageInput(height=SIDE, width=SIDE),
         detector=Detector(
             output=CentreOutput(size=SIZE, offset=OFFSET),
