@@ -37,10 +37,9 @@ class Sink(Protocol):
 def one_each(arrivals: Sequence[Arrival]) -> dict[str, Arrival]:
     """Capture id → the arrival that counts, in the order of arrival: the first, but a refusal gives way to a later one
     that is none. Both come in one batch where a topic is read from its beginning after a retry."""
-    chosen = {arrival.outcome.capture_id: arrival for arrival in reversed(arrivals)}
+    chosen = {arrival.outcome.capture_id: arrival for arrival in arrivals}
     if len(chosen) < len(arrivals):
-        for arrival in reversed(arrivals):
-            outcome = arrival.outcome
-            if outcome.status is not Status.REFUSED:
-                chosen[outcome.capture_id] = arrival
-    return dict(reversed(chosen.items()))
+        preferred = [arrival for arrival in arrivals if arrival.outcome.status is not Status.REFUSED]
+        for arrival in (*reversed(arrivals), *reversed(preferred)):
+            chosen[arrival.outcome.capture_id] = arrival
+    return chosen

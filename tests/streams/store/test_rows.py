@@ -165,6 +165,16 @@ def test_the_loudness_of_digital_silence_is_kept_as_minus_infinity(store: DuckDB
     assert kept.quality == silent
 
 
+def test_minus_zero_is_not_taken_for_the_zero_before_it(store: DuckDBStore, make: Make) -> None:
+    batch = []
+    for number, score in ((11, 0.0), (12, -0.0), (13, 0.0)):
+        arrival = make(number, taxa=("Parus major",))
+        batch.append(_with(arrival, detections=(msgspec.structs.replace(arrival.outcome.detections[0], score=score),)))
+    store.write(batch)
+    kept = [store.outcome(arrival.outcome.capture_id) for arrival in batch]
+    assert [str(outcome.detections[0].score) for outcome in kept if outcome is not None] == ["0.0", "-0.0", "0.0"]
+
+
 def test_a_probability_that_is_no_number_is_kept_as_such_at_every_rank(store: DuckDBStore, make: Make) -> None:
     arrival = make(2, taxa=("Parus major",))
     odd = msgspec.structs.replace(

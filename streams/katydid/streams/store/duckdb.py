@@ -160,7 +160,7 @@ class DuckDBStore:
             raise
         self._appended += len(arrivals)
         if self._path is not None:
-            self._checkpointer.wrote(written + sum(table.nbytes for table in made.values()))
+            self._checkpointer.wrote(written + sum(table.get_total_buffer_size() for table in made.values()))
 
     def _unknown(self, appender: Appender, outcomes: Mapping[str, Outcome]) -> list[Outcome]:
         """Those of the outcomes, by capture id, that are not in the store; and those of captures that were refused
