@@ -218,7 +218,7 @@ def test_a_store_keeps_the_newest_eight_frames_of_a_camera_and_no_more(station: 
 
 def test_whole_frames_are_compared_with_nothing_and_nothing_is_kept(station: Path, tmp_path: Path) -> None:
     options = RunOptions(folder=station, out=tmp_path / "out", identify=IdentifySettings(region="whole"))
-    run_folder(msgspec.structs.replace(options), library=library(station), watch=lambda _: None, notify=lambda _: None)
+    run_folder(options, library=library(station), watch=lambda _: None, notify=lambda _: None)
     with open_store(tmp_path / "out" / "detections.duckdb", read_only=True) as store:
         assert store.earlier_frames("card") == ()
     assert {outcome.earlier_frames for outcome in outcomes(tmp_path / "out")} == {0}
