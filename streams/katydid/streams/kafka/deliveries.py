@@ -39,6 +39,8 @@ class Deliveries:
     _lanes: dict[Lane, deque[Delivery]] = field(default_factory=dict)
     _highest: dict[Lane, int] = field(default_factory=dict)
     """Offsets above it are new."""
+    _again: dict[tuple[Lane, int], list[Delivery]] = field(default_factory=dict)
+    """Those that wait for the first of their message."""
 
     def __len__(self) -> int:
         return sum(map(len, self._lanes.values()))
@@ -47,7 +49,9 @@ class Deliveries:
         """A place in the queue of its partition."""
         lane = self._lanes.setdefault(delivery.lane, deque())
         highest = self._highest.get(delivery.lane, -1)
-        delivery.again = delivery.offset <= highest and bool(self._of(lane, delivery.offset))
+        if delivery.offset <= highest and self.first(delivery.lane, delivery.offset) is not None:
+            delivery.again = True
+            self._again.setdefault((delivery.lane, delivery.offset), []).append(delivery)
         self._highest[delivery.lane] = max(highest, delivery.offset)
         lane.append(delivery)
         return delivery
@@ -55,7 +59,7 @@ class Deliveries:
     def settle(self, delivery: Delivery) -> list[Delivery]:
         """Its outcome is durable: acknowledges all that need wait no longer, in order, and returns them."""
         lane = self._lanes.get(delivery.lane, deque())
-        for each in self._of(lane, delivery.offset):
+        for each in (delivery, *self._again.pop((delivery.lane, delivery.offset), ())):
             each.settled = True
         released: list[Delivery] = []
         while lane and lane[0].settled:
@@ -68,12 +72,10 @@ class Deliveries:
 
     def first(self, lane: Lane, offset: int) -> Delivery | None:
         """The first delivery of an offset that is not settled."""
-        return next(iter(self._of(self._lanes.get(lane, deque()), offset)), None)
-
-    @staticmethod
-    def _of(lane: deque[Delivery], offset: int) -> list[Delivery]:
-        """Those of an offset that are not settled."""
-        return [delivery for delivery in lane if delivery.offset == offset and not delivery.settled]
+        for delivery in self._lanes.get(lane, ()):
+            if delivery.offset == offset and not delivery.settled:
+                return delivery
+        return None
 
     def waiting(self) -> Iterator[Delivery]:
         """The oldest message of each partition that has any. Any thread may ask: it looks at a copy."""
