@@ -6,8 +6,10 @@
 
 cpu      CPU time a capture of one worker over a backlog, against (p + m)/0.80: p prepares (decode, gates, input), m is
          the model with its front end, both by a bare loop of one thread (`bare_identify.py`) over the same files in the
-         same round. Then 2 and 4 workers over a backlog of the same captures: within 5 % of each other. Each is taken
-         apart into identifying (p + m and deciding, as the worker's own metrics count it) and all the rest.
+         same round: alone on the machine, and once more with such a loop on every core, because a worker keeps every
+         core busy and its caches are shared. Then 2 and 4 workers, who share the cores (`pipeline.workers`), over a
+         backlog of the same captures: within 5 % of each other. Each is taken apart into identifying (p + m and
+         deciding, as the worker's own metrics count it) and all the rest.
 latency  From the moment a capture was to be sent (Poisson arrivals at 30 % and 70 % of the rate that the worker has
          just reached) to the moment the broker took its outcome, which a worker sends when the store has it. So it
          holds the producer, the broker, the wait for a thread, the models, the wait for a batch, and both writes; not
@@ -43,6 +45,7 @@ from worker_media import Media, make
 from worker_stage import Act, Stage
 
 from katydid.sensors.capture import Kind
+from katydid.streams.tunables import cores
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "deploy"))
 from servers.errors import ServerMissing
@@ -80,6 +83,13 @@ class Bare:
     prepare: float
     model: float
     decide: float
+    beside: float
+    """p + m again, with a loop on every core."""
+
+    @property
+    def limit(self) -> float:
+        """p + m."""
+        return self.prepare + self.model
 
 
 @dataclass(frozen=True)
@@ -97,13 +107,22 @@ class Drained:
 
 
 def bare(media: Media, captures: int) -> Bare:
-    command = ["bare_identify.py", str(media.folder), str(media.bundle), str(captures)]
-    done = subprocess.run([sys.executable, *command], stdout=subprocess.PIPE, text=True, check=True, cwd=HERE)
-    return Bare(*map(float, done.stdout.split()[1:]))
+    (alone,) = _loops(media, captures, 1)
+    beside = _loops(media, captures, cores())
+    return Bare(*alone, statistics.fmean(prepare + model for prepare, model, _ in beside))
+
+
+def _loops(media: Media, captures: int, count: int) -> list[tuple[float, float, float]]:
+    """What each of so many loops at a time takes: preparing, model, deciding."""
+    command = [sys.executable, "bare_identify.py", str(media.folder), str(media.bundle), str(captures)]
+    begun = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=HERE) for _ in range(count)]
+    said = [loop.communicate()[0].split() for loop in begun]
+    return [(float(prepare), float(model), float(decide)) for _, prepare, model, decide in said]
 
 
 def drain(stage: Stage, media: Media, workers: int, captures: int) -> Drained:
-    with stage.act([media], workers) as act:
+    threads = None if workers == 1 else max(1, cores() // workers)
+    with stage.act([media], workers, threads=threads) as act:
         act.warm_up([media])
         rested = act.cpu_s()
         time.sleep(IDLE_S)
@@ -126,7 +145,10 @@ def measure_cpu(stage: Stage, medias: Sequence[Media], work: Work) -> dict[Kind,
         fleets = work.fleets[media.kind]
         kilobytes = media.mean_bytes / 1000
         print(f"\n{NAMES[media.kind]} ({kilobytes:.0f} KB), B0-sized graph; load {psutil.getloadavg()[0]:.1f} before")
-        print(f"{'':9}{'p + m, decide':>27}" + "".join(f"{_workers(n) + ': identify + rest':>35}" for n in fleets))
+        print(
+            f"{'':9}{'p + m (on all cores), decide':>36}"
+            + "".join(f"{_workers(n) + ': identify + rest':>35}" for n in fleets)
+        )
         rounds = [_round(stage, media, work, number) for number in range(work.rounds)]
         _judge_cpu(rounds, fleets)
         rates[media.kind] = statistics.median(drained[fleets[0]].rate for _, drained in rounds)
@@ -139,8 +161,8 @@ def _round(stage: Stage, media: Media, work: Work, number: int) -> tuple[Bare, d
     limit = bare(media, work.captures // 2)
     shift = number % len(fleets)
     drained = {n: drain(stage, media, n, work.captures) for n in (*fleets[shift:], *fleets[:shift])}
-    parts = f"{limit.prepare:.2f} + {limit.model:.2f} = {limit.prepare + limit.model:.2f}, {limit.decide:.2f}"
-    print(f"round {number + 1:<3}{parts:>27}" + "".join(f"{_in_parts(drained[n]):>35}" for n in fleets), flush=True)
+    parts = f"{limit.prepare:.2f} + {limit.model:.2f} = {limit.limit:.2f} ({limit.beside:.2f}), {limit.decide:.2f}"
+    print(f"round {number + 1:<3}{parts:>36}" + "".join(f"{_in_parts(drained[n]):>35}" for n in fleets), flush=True)
     return limit, drained
 
 
@@ -155,10 +177,13 @@ def _in_parts(drained: Drained) -> str:
 
 def _judge_cpu(rounds: Sequence[tuple[Bare, Mapping[int, Drained]]], fleets: Sequence[int]) -> None:
     one = fleets[0]
-    shares = [(limit.prepare + limit.model) / drained[one].cpu_ms for limit, drained in rounds]
-    share = statistics.median(shares)
-    each = ", ".join(f"{each:.3f}" for each in shares)
-    print(f"(p + m) / one worker's CPU: {each}; median {share:.3f}, limit {SHARE}: {_word(share >= SHARE)}")
+    for words, limits in (
+        ("", [limit.limit for limit, _ in rounds]),
+        (" with a loop on every core", [limit.beside for limit, _ in rounds]),
+    ):
+        shares = [limit / drained[one].cpu_ms for limit, (_, drained) in zip(limits, rounds, strict=True)]
+        share, each = statistics.median(shares), ", ".join(f"{share:.3f}" for share in shares)
+        print(f"(p + m{words}) / one worker's CPU: {each}; median {share:.3f}, limit {SHARE}: {_word(share >= SHARE)}")
     idle = statistics.median(drained[one].idle for _, drained in rounds)
     print(f"one worker with nothing to do: {1000 * idle:.1f} ms CPU a second")
     if len(fleets) == 1:
