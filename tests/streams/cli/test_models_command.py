@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from detector_graphs import spots
 from katydid.models.bundle import write_bundle
 from katydid.models.engines.placeholder import placeholder_bundle
 from katydid.streams.cli import run_command
@@ -72,6 +73,19 @@ def test_a_graph_without_a_label_list_asks_for_it(
     (tmp_path / "hears.tflite").write_bytes(tflite_dense(weights(100, 3)))
     assert run(models, "add", str(tmp_path / "hears.tflite")) == 2
     assert "--labels FILE" in " ".join(capsys.readouterr().err.split())
+
+
+def test_add_takes_in_a_detector(models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "dots.onnx").write_bytes(spots())
+    (tmp_path / "names.txt").write_text("insect\n")
+    words = ["add", str(tmp_path / "dots.onnx"), "--labels", str(tmp_path / "names.txt"), "--detector", "centre"]
+    named = ["--scores", "heat", "--output", "size=size", "--output", "offset=offset"]
+    assert run(models, *words, *named, "--tiles", "1536", "--tile-overlap", "16") == 0
+    assert run(models, "list") == 0
+    assert "frames (finds boxes)" in " ".join(capsys.readouterr().out.split())
+    assert run(models, *words, "--output", "size", "--replace") == 2
+    assert run(models, *words, "--coordinates", "inches", "--replace") == 2
+    assert run(models, *[word for word in words if word not in ("--detector", "centre")], "--tiles", "900") == 2
 
 
 def test_add_takes_a_finished_bundle(models: Path, tmp_path: Path) -> None:
