@@ -46,6 +46,20 @@ def read_mask(path: Path, sensor: str = "") -> Mask:
     return Mask(sensor=sensor, polygons=polygons)
 
 
+def mask_of(text: str) -> Mask:
+    """ "[SENSOR=]X,Y,W,H" (a rectangle, shares of the frame) or "[SENSOR=]FILE" (see `read_mask`). Raises ValueError,
+    OSError and RefusedMedia."""
+    sensor, _, what = text.rpartition("=")
+    try:
+        sides = [float(part) for part in what.split(",")]
+    except ValueError:
+        return read_mask(Path(what), sensor)
+    if len(sides) != 4 or not all(0 <= side <= 1 for side in sides):
+        raise ValueError("a rectangle is X,Y,W,H, each from 0 to 1")
+    x, y, w, h = sides
+    return Mask(sensor=sensor, polygons=(((x, y), (x + w, y), (x + w, y + h), (x, y + h)),))
+
+
 @functools.lru_cache(maxsize=64)
 def _filled(polygons: tuple[Polygon, ...], height: int, width: int) -> NDArray[np.bool_]:
     """By the even-odd rule within one mask, so that a polygon in a polygon is a hole."""

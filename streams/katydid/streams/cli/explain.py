@@ -110,6 +110,8 @@ def _occurrence(row: dict[str, Any], detection: Detection) -> Iterator[Row]:
 def sections(outcome: Outcome, detection: Detection | None, followed: list[Row]) -> Iterator[tuple[str, list[Row]]]:
     """Titles and rows, in the order in which the numbers came about."""
     yield "Capture", list(_capture(outcome))
+    if outcome.kind.value == "frame" and outcome.quality:
+        yield "Where it was looked", list(_where_looked(outcome))
     if detection is None:
         yield "Result", list(_result(outcome))
         yield "Gates", _gates(outcome.quality)
@@ -147,6 +149,28 @@ def _capture(outcome: Outcome) -> Iterator[Row]:
         yield "effort", f"{effort.seconds:.1f} s, {effort.channels} channels at {effort.sample_rate:,} Hz"
     for fact in outcome.facts:
         yield fact.name, f"{fact.value} ({fact.read_from})"
+
+
+def _where_looked(outcome: Outcome) -> Iterator[Row]:
+    """What chose the parts of the frame that were looked at, and on what grounds."""
+    from katydid.models.image.settled import PLAIN_GROUND
+
+    measures = {measure.name: measure for measure in outcome.quality}
+    boxed = any(detection.box is not None for detection in outcome.detections)
+    searched = [ran.bundle for ran in outcome.ran if ran.entry == "localiser"]
+    yield "searched by", ", ".join(searched) or "none: the whole frame was looked at, as asked"
+    if "ground" in measures:
+        ground = measures["ground"].value
+        kind = "plain" if ground <= PLAIN_GROUND else "restless"
+        yield "ground", f"{ground:.1f} grey levels: {kind} (plain up to {PLAIN_GROUND:g})"
+    if "earlier_frames" in measures:
+        yield "earlier frames", f"compared with {outcome.earlier_frames} of this camera"
+        yield "changed", f"{measures['changed_share'].value:.2%} of the frame"
+        yield "same view", f"correlation {measures['same_view'].value:.2f} with the frames before"
+    if outcome.detections:
+        yield "looked at", "boxes that were proposed" if boxed else "the whole frame"
+    if outcome.message:
+        yield "note", outcome.message
 
 
 def _result(outcome: Outcome) -> Iterator[Row]:

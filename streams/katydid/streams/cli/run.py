@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from katydid.models.settings import Mask
     from katydid.streams.local import RunOptions, RunProgress, RunSummary
 
 
@@ -27,6 +28,16 @@ def run(
         None, "--min-probability", min=0, max=1, help="Leave out detections below it. Default: the bundle's own."
     ),
     overlap: float | None = typer.Option(None, "--overlap", min=0, help="Seconds that windows of sound share."),
+    region: str = typer.Option(
+        "auto", "--region", help="Where frames are looked at: auto, whole, settled, motion, both, crops."
+    ),
+    mask: list[str] = typer.Option(
+        [],
+        "--mask",
+        metavar="[SENSOR=]FILE|X,Y,W,H",
+        help="Where nothing is looked for: a black-and-white picture, "
+        "or a rectangle in shares of the frame. Can be said several times.",
+    ),
     follow: bool = typer.Option(False, "--follow", help="Go on watching the folder for new files until Ctrl-C."),
     allow: str = typer.Option(
         "", "--allow", help="Scientific names, with commas, that the place never speaks against."
@@ -48,10 +59,19 @@ def run(
         raise typer.BadParameter("--lat and --lon go together")
     if media not in ("all", "best", "none"):
         raise typer.BadParameter(f"{media!r} is not one of all, best, none", param_hint="--media")
-    from katydid.models.settings import IdentifySettings
+    from katydid.models.settings import REGIONS, IdentifySettings
     from katydid.sensors.capture import Place
     from katydid.streams.local import RunOptions
 
+    if region not in REGIONS:
+        raise typer.BadParameter(f"{region!r} is not one of {', '.join(REGIONS)}", param_hint="--region")
+    identify = IdentifySettings(
+        min_probability=min_probability,
+        overlap_s=overlap,
+        allow=names(allow),
+        region=region,
+        masks=tuple(_mask(text) for text in mask),
+    )
     options = RunOptions(
         folder=folder,
         out=out,
@@ -59,11 +79,23 @@ def run(
         sensor=sensor,
         zone=timezone,
         place=None if lat is None or lon is None else Place(latitude=lat, longitude=lon, source="option"),
-        identify=IdentifySettings(min_probability=min_probability, overlap_s=overlap, allow=names(allow)),
+        identify=identify,
         follow=follow,
         media=media,
     )
     _go(options, models_dir, quiet=quiet)
+
+
+def _mask(text: str) -> Mask:
+    """A mask from the command line. Raises BadParameter."""
+    from katydid.models.image.masking import mask_of
+    from katydid.sensors.errors import RefusedMedia
+
+    try:
+        return mask_of(text)
+    except (OSError, ValueError, RefusedMedia) as error:
+        words = error.strerror if isinstance(error, OSError) else str(error)
+        raise typer.BadParameter(f"{text!r}: {words}", param_hint="--mask") from error
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ from katydid.streams.kafka.preflight import preflight
 from katydid.streams.kafka.producing import DurableProducer
 from katydid.streams.kafka.pulse import PulseTaker
 from katydid.streams.kafka.status import StatusServer
-from katydid.streams.kafka.stores import GIVE_UP, give_up_after, health_keeper, open_sink, what_ended
+from katydid.streams.kafka.stores import GIVE_UP, give_up_after, health_keeper, kept_frames, open_sink, what_ended
 from katydid.streams.kafka.watch import Watch
 from katydid.streams.pipeline import Pipeline
 from katydid.streams.process import settle_process
@@ -145,6 +145,7 @@ class Host:
             situate=situator,
             durable=self.intake.durable,
             refused=self.intake.refused,
+            earlier=kept_frames(self._store),
         )
 
     def _app(self, scratch: Path) -> WorkerApp:

@@ -27,7 +27,7 @@ from katydid.streams.kafka.configuration import Configuration
 from katydid.streams.kafka.consuming import all_messages
 from katydid.streams.kafka.errors import ConfigurationError
 from katydid.streams.kafka.intake import Dead, capture_of, taken_from
-from katydid.streams.kafka.stores import duckdb_path, open_sink
+from katydid.streams.kafka.stores import duckdb_path, kept_frames, open_sink
 from katydid.streams.pipeline import Pipeline, Progress
 from katydid.streams.process import settle_process
 from katydid.streams.sink import Arrival, Sink
@@ -79,6 +79,7 @@ def replay(
             identify=configuration.models.identify,
             situate=situator,
             durable=media.release,
+            earlier=kept_frames(store),
         )
         done = Replayed(pipeline.progress())
         with pipeline:

@@ -14,11 +14,12 @@ from urllib.parse import unquote, urlsplit
 
 from katydid.sensors.capture import Health
 from katydid.sensors.errors import MediaStoreDown
+from katydid.streams.earlier import Load
 from katydid.streams.errors import StoreUnreachable
 from katydid.streams.kafka.configuration import Configuration
 from katydid.streams.kafka.errors import BrokerAway, ConfigurationError, StoreAway
 from katydid.streams.sink import Arrival, Sink
-from katydid.streams.store import open_store
+from katydid.streams.store import DuckDBStore, open_store
 
 Poison = Callable[[Arrival, str], None]
 
@@ -54,6 +55,12 @@ def open_sink(configuration: Configuration, poison: Poison) -> Sink | None:
 
     sites = configuration.sink.sites
     return open_influx(url, token=configuration.secrets.influx_token, poison=poison, sites=sites)
+
+
+def kept_frames(store: Sink | None) -> Load | None:
+    """Where a restarted worker finds the frames that those of a camera are compared with; None where the store keeps
+    none, and the first of each camera after a restart are compared with fewer."""
+    return store.earlier_frames if isinstance(store, DuckDBStore) else None
 
 
 def duckdb_path(url: str) -> Path:
