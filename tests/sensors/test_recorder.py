@@ -279,6 +279,21 @@ def test_a_kill_between_keeping_a_flac_and_removing_its_wav_makes_no_second_clip
     assert len(captures(tmp_path)) == 1
 
 
+def test_a_wav_that_was_being_finished_is_finished_with_its_samples_alone(tmp_path: Path) -> None:
+    """Wherever in the finishing the process is killed or the disk is full: no letter of the facts becomes a sample."""
+    with LiveFolder(tmp_path, "hedge", zone=UTC) as folder:
+        clips_in(folder, 1.0, kept_as="wav").add(ramp(0, RATE), START_NS)
+        (whole,) = in_order(tmp_path)
+        content = whole.read_bytes()
+        whole.unlink()
+        for end in (44 + 2 * RATE, 44 + 2 * RATE + 1, 44 + 2 * RATE + 100, len(content)):
+            folder.unfinished(f"{START_NS}.wav").write_bytes(content[:end])
+            assert recover(folder, kept_as="wav", doubt_s=0.1, told=lambda words: None) == 1
+            (again,) = in_order(tmp_path)
+            assert np.array_equal(heard(again), ramp(0, RATE))
+            again.unlink()
+
+
 @pytest.mark.parametrize("length", [0, 20, 44, 45])
 def test_a_kill_before_the_first_sample_leaves_nothing(tmp_path: Path, length: int) -> None:
     with LiveFolder(tmp_path, "hedge", zone=UTC) as folder:

@@ -263,7 +263,8 @@ def _grown(path: Path) -> tuple[SoundForm, int]:
             found = riff.header(file, length)
         except Undecodable:
             return SoundForm(sample_rate=1, channels=1), 0
-    frames = max(length - _HEADER, 0) // (found.channels * _BYTES)
+    # Killed while it was finished, it says already how long it is, and more may stand behind its samples.
+    frames = min(max(length - _HEADER, 0) // (found.channels * _BYTES), found.promised_frames)
     return SoundForm(sample_rate=found.sample_rate, channels=found.channels), frames
 
 
@@ -272,11 +273,11 @@ def _finish_wav(path: Path, form: SoundForm, frames: int, text: str) -> None:
     content = text.encode()
     chunk = b"guan" + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
     with path.open("r+b") as file:
+        file.write(header(form, _HEADER - 8 + data_bytes + len(chunk), data_bytes))
+        file.flush()
         file.seek(_HEADER + data_bytes)
         file.truncate()
         file.write(chunk)
-        file.seek(0)
-        file.write(header(form, _HEADER - 8 + data_bytes + len(chunk), data_bytes))
         sync(file)
 
 
