@@ -140,7 +140,7 @@ class Watcher:
             return None
         picture = stream.picture()
         moved = False
-        if picture is not None and (look or due):
+        if picture is not None:
             moved, picture = self._look(picture, t)
         if picture is None:
             self.health.broken += 1

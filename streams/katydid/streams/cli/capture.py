@@ -36,6 +36,9 @@ def camera(
     motion_rest: float = typer.Option(
         1.0, "--motion-rest", min=0, metavar="SECONDS", help="Least time between two frames that motion takes."
     ),
+    frozen: float = typer.Option(
+        10.0, "--frozen", min=0.5, metavar="SECONDS", help="The same picture bit by bit for so long stands still."
+    ),
     sensor: str | None = typer.Option(None, "--sensor", help="The camera's name. Default: from this machine and it."),
     quality: int = typer.Option(92, "--quality", min=50, max=100, help="Of JPEGs that are encoded here."),
     size: str = typer.Option("", "--size", metavar="1920x1080", help="To ask a device for; it may give another."),
@@ -68,6 +71,7 @@ def camera(
         every_s=every or (None if motion else _EVERY_S),
         motion=MotionSettings(share=motion_area / 100, rest_s=motion_rest) if motion else None,
         quality=quality,
+        frozen_s=frozen,
         start_ns=None if where.live else _start(start, where, timezone),
         count=count,
     )
