@@ -74,6 +74,9 @@ class DeploymentPlan(msgspec.Struct, frozen=True, kw_only=True):
         feeder(rhythm=TimeLapse(60.0)),
     )
     """Stations take them in turn; () for no cameras. Place and zone are the station's."""
+    looks: int = 24
+    """So many stations after each other see different grounds, then the same come again (with other animals): at low
+    fidelity pictures of 32 grounds are kept, and each new one costs as much as hundreds of frames."""
     community: Community = COMMUNITY
     climate: Climate = Climate()
     clocks: ClockTrouble = ClockTrouble()

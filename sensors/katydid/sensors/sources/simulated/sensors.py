@@ -204,7 +204,8 @@ class CameraSensor(Sensor):
             msgspec.structs.replace(each, per_hour=each.per_hour * site.abundance.get(each.taxon, 1.0))
             for each in scene.visitors
         )
-        here = msgspec.structs.replace(scene, visitors=visitors, place=site.place, zone=self.plan.zone)
+        look = site.number % self.plan.looks if scene.look is None else scene.look
+        here = msgspec.structs.replace(scene, visitors=visitors, place=site.place, zone=self.plan.zone, look=look)
         self._camera = Camera(here, self.key >> 1, site.is_flying)
 
     def _moments(self) -> Iterator[tuple[float, float]]:

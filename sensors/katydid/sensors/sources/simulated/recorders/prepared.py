@@ -1,6 +1,7 @@
 """A clip at low fidelity: cut from songs and noise that were made once and are kept, so that a clip costs a sum.
 
-Kept are a quarter of a minute of each noise, and of each species four voices at every other degree. A male has one of
+Kept are a quarter of a minute of each noise, and eight seconds of three voices of each species at every third degree,
+100 MB at most. A male has one of
 them, starts at a place of his own in each clip, and is made louder or quieter as distance and the air's absorption at
 his carrier say: the far ones are not duller than the near ones. The ratio in the truth is that of mean powers of what
 was kept, right to about a decibel for the clip itself. Two channels differ by level, not by delay.
@@ -31,9 +32,10 @@ from katydid.sensors.sources.songs import SONGS
 if TYPE_CHECKING:
     from katydid.sensors.sources.simulated.recorders.recorder import RecorderScene
 
-VOICES = 4
-_STEP_C = 2.0
-_KEPT_S = 15.0
+VOICES = 3
+_STEP_C = 3.0
+_NOISE_S = 15.0
+_SONG_S = 8.0
 _SEED = 20_260_724
 _SHORTEST_S = 0.05
 
@@ -126,11 +128,11 @@ def _cut(loop: Samples, where: float, count: int) -> Samples:
     return np.concatenate([loop[start:], *[loop] * turns])[:count]
 
 
-@lru_cache(maxsize=96)
+@lru_cache(maxsize=128)
 def _song(species: str, voice: int, warmth: int, rate: int) -> _Kept:
     keys = (_SEED, key_of(species), voice, warmth)
     rng, own = np.random.default_rng(keys), np.random.default_rng([*keys, 1])
-    samples = sung_from(species, _KEPT_S, rate, warmth * _STEP_C, rng, own)
+    samples = sung_from(species, _SONG_S, rate, warmth * _STEP_C, rng, own)
     band = band_of(species, warmth * _STEP_C, rate)
     level = np.sqrt(max(band_power(samples, rate, band), 1e-20))
     return _Kept(np.asarray(samples / level, np.float32), band)
@@ -139,9 +141,9 @@ def _song(species: str, voice: int, warmth: int, rate: int) -> _Kept:
 @lru_cache(maxsize=32)
 def _noise(noises: tuple[Noise, ...], full_rate: int, rate: int, microphone: Microphone) -> Samples:
     """Made at the rate of full fidelity and resampled, so that its density is the same at both."""
-    heard = ambience(round(_KEPT_S * full_rate), full_rate, noises, np.random.default_rng([_SEED, 0]))
+    heard = ambience(round(_NOISE_S * full_rate), full_rate, noises, np.random.default_rng([_SEED, 0]))
     through = shaped(heard[np.newaxis], full_rate, microphone)[0]
-    return np.asarray(scipy.signal.resample(through, round(_KEPT_S * rate)), np.float32)
+    return np.asarray(scipy.signal.resample(through, round(_NOISE_S * rate)), np.float32)
 
 
 @lru_cache(maxsize=512)
