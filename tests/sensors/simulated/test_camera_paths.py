@@ -21,6 +21,7 @@ from katydid.sensors.sources.simulated.cameras import (
     Individual,
     Paths,
     Visitors,
+    busier,
     feeder,
     flower_patch,
     simulate_paths,
@@ -78,6 +79,12 @@ def test_arrivals_come_at_the_stated_rate() -> None:
     assert abs(len(came) - 1200) < 139
     gaps = [after.arrives - before.arrives for before, after in itertools.pairwise(came)]
     assert statistics.stdev(gaps) == pytest.approx(statistics.fmean(gaps), rel=0.15)  # exponential
+
+
+def test_a_busier_scene_has_so_many_times_the_arrivals() -> None:
+    scene = busier(only(feeder(), "Lasius niger", 10.0), 4.0)
+    came = [who for who in everyone(scene, 3, NOON, 10.0) if who.arrives >= NOON.timestamp()]
+    assert abs(len(came) - 400) < 80  # four standard deviations
 
 
 def test_what_a_deployment_knows_thins_the_arrivals() -> None:

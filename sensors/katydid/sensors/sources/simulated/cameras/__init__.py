@@ -1,6 +1,7 @@
 """Simulated insect cameras: who comes when and where, and the frames that a camera takes of it, with the truth apart.
 
-    scene = flower_patch(rhythm=TimeLapse(1.0), weather=Weather(wind=0.5))   # or trap_sheet(...), feeder(...)
+    scene = flower_patch(rhythm=TimeLapse(1.0), weather=Weather(wind=0.3))   # or trap_sheet(...), feeder(...)
+    scene = busier(scene, 3.0)                    # three times the arrivals
     camera = Camera(scene, seed=7)
     for frame in camera.frames(start, end):       # aware datetimes; SimulatedFrame, one at a time, for years
         frame.at, frame.number                    # true time with fractions, number in its burst
@@ -52,6 +53,7 @@ from katydid.sensors.sources.simulated.cameras.scene import (
     Visitors,
     Watch,
     Weather,
+    busier,
     feeder,
     flower_patch,
     trap_sheet,
@@ -73,6 +75,7 @@ __all__ = [
     "Visitors",
     "Watch",
     "Weather",
+    "busier",
     "feeder",
     "flower_patch",
     "simulate_paths",

@@ -219,5 +219,11 @@ def feeder(**changes: Any) -> CameraScene:
     return msgspec.structs.replace(scene, **changes)
 
 
+def busier(scene: CameraScene, times: float) -> CameraScene:
+    """The same scene with so many times the arrivals of every taxon."""
+    more = tuple(msgspec.structs.replace(each, per_hour=each.per_hour * times) for each in scene.visitors)
+    return msgspec.structs.replace(scene, visitors=more)
+
+
 def _at_peak(*rates: tuple[str, float]) -> tuple[Visitors, ...]:
     return tuple(Visitors(taxon=taxon, per_hour=per_hour) for taxon, per_hour in rates)
