@@ -421,7 +421,7 @@ def _crops(
     for start in range(0, len(crops), settings.windows_at_once):
         some = crops[start : start + settings.windows_at_once]
         # What a detector found and nobody else looks at needs no pixels.
-        pixels = [_cut(frame, crop.box) if models or not isinstance(crop, Sighting) else None for crop in some]
+        pixels = [_cut(frame, crop) if models or not isinstance(crop, Sighting) else None for crop in some]
         measures = [
             _crop_quality(frame, crop.box, cut, exposure, settings) for crop, cut in zip(some, pixels, strict=True)
         ]
@@ -454,9 +454,9 @@ def _readings(
     ]
 
 
-def _cut(frame: images.Frame, box: Box) -> NDArray[np.uint8]:
+def _cut(frame: images.Frame, crop: Proposal) -> NDArray[np.uint8]:
     height, width = frame.pixels.shape[:2]
-    return classify.crop(frame.pixels, classify.surroundings(box, width, height))
+    return classify.crop(frame.pixels, classify.surroundings(crop.box, width, height, crop.context))
 
 
 def _crop_quality(

@@ -28,10 +28,10 @@ def at_input(pixels: Pixels, image: ImageInput) -> Pixels:
     return images.resize(pixels, image.height, image.width)
 
 
-def surroundings(box: Box, width: int, height: int) -> Box:
-    """The square around a box with a tenth of its longer side added all round, within the frame; what a classifier
+def surroundings(box: Box, width: int, height: int, context: float = CONTEXT) -> Box:
+    """The square around a box with a share of its longer side added all round, within the frame; what a classifier
     is shown, undistorted, with a little of what the insect sits on. `width`, `height`: of the frame, pixels."""
-    side = (1 + 2 * CONTEXT) * max(box.w * width, box.h * height)
+    side = (1 + 2 * context) * max(box.w * width, box.h * height)
     w, h = min(side / width, 1.0), min(side / height, 1.0)
     x = min(max(box.x + box.w / 2 - w / 2, 0.0), 1.0 - w)
     y = min(max(box.y + box.h / 2 - h / 2, 0.0), 1.0 - h)

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from katydid.models.image.classify import CONTEXT
 from katydid.models.outcome import Box
 
 
@@ -24,6 +25,8 @@ class Proposal:
     score: float
     by: str = "settled-1"
     """Name and version of the localiser, as it stands in a detection that no model named."""
+    context: float = CONTEXT
+    """Of the box's longer side: how much of what is around it classifiers are shown, on each side."""
 
 
 @dataclass(frozen=True)
