@@ -16,7 +16,7 @@ and at any frame rate, size and fidelity. Ways and times do not depend on `rhyth
 burst has the same EXIF second as its nine sisters: give files names that count (IMG_0001.jpg) to keep their order.
 For many cameras give the scenes a few shared `look`s: pictures of the ground are kept for 32 looks at low fidelity and
 three at high. `activity(taxon, at) -> 0..1`, a third argument of Camera and Paths, thins arrivals by what a deployment
-knows: temperature, rain, a dead season.
+knows: temperature, rain, a dead season. A Camera is for one thread at a time.
 
     taxa.py       who: size, shape, hours, season, behaviour
     scene.py      CameraScene and its presets
