@@ -79,6 +79,8 @@ def _batches(bundle: Bundle, model: Model) -> Difference:
     items = trial_items(bundle, ITEMS)
     alone = np.concatenate([model.infer(items[n : n + 1]).scores for n in range(len(items))])
     together = model.infer(items).scores
+    # A detector's scores are [n, boxes, classes].
+    alone, together = alone.reshape(len(items), -1), together.reshape(len(items), -1)
     return Difference(
         bundle=bundle.manifest.model,
         check=f"batch 1 and {ITEMS}",

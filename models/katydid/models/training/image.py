@@ -10,7 +10,7 @@ that was interrupted goes on.
 The story: (1) deal the photos into folds; (2) teach a network on all folds but one, put it into a bundle and ask it, as
 the runtime does, about the photos of that one; (3) ask the localiser without weights and a blob detector about the same
 photos; (4) from the held-out answers, fit what a score means and write down how good it is; (5) teach the network that
-ships on everything, export it, and write the bundle.
+ships on everything, export it in eight bits, and write the bundle.
 
 One dial, `steps`: everything else stands beside what it is for.
 """
@@ -22,16 +22,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from katydid.models.box_metrics import Judged
 from katydid.models.bundle import Bundle, write_bundle
+from katydid.models.image.tiling import cut_out
 from katydid.models.labels import write_labels
 from katydid.models.manifest import Calibration
 from katydid.models.model import Model, open_model
 from katydid.models.training.held_out import digest_of
 from katydid.models.training.image_contract import GRAPH, LABELS, LICENCE, NAME, REPORT, SIDE, card, manifest
-from katydid.models.training.image_export import onnx_bytes
+from katydid.models.training.image_export import int8_bytes, onnx_bytes
 from katydid.models.training.image_figures import Contestant, calibration, score_of, table
 from katydid.models.training.image_fit import fit
 from katydid.models.training.image_held_out import BLOB_LEVEL, ask, blobs, kept, settled
@@ -41,6 +43,8 @@ from katydid.models.training.image_photos import Photo, dealt, read_photos
 STEPS = 1200
 """Batches of 16 patches: seven minutes of CPU on one Zen 4 core."""
 FOLDS, TESTED = 5, 3
+EVERY, CORNER = 8, (200, 200)
+"""Every how many-th photo gives a tile, and where in it, that the ranges of eight bits are taken from."""
 SECONDS_A_STEP = 0.35
 """Of CPU, measured."""
 TEACHING = 1
@@ -75,7 +79,8 @@ def train_image(data: Path, out: Path, recipe: Recipe | None = None, *, say: Pro
     photos, said = school.held_out()
     sure = calibration([each for each, photo in zip(said, photos, strict=True) if photo.sized], _fitted_on(recipe))
     net = school.taught("all", "the network that ships, on all photos", school.photos)
-    return write_bundle(out / NAME, manifest(sure), contents(net, text(photos, said, sure, recipe, net)), replace=True)
+    words = text(photos, said, sure, recipe, net)
+    return write_bundle(out / NAME, manifest(sure), contents(net, school.photos, words), replace=True)
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,7 @@ class School:
         def make() -> list[Judged]:
             net = self.taught(f"fold-{number}", news, rest)
             with tempfile.TemporaryDirectory() as folder:
-                model = _opened(net, Path(folder))
+                model = _opened(net, rest, Path(folder))
                 answers = [ask(model, photo) for photo in held]
                 model.close()
             return answers
@@ -128,13 +133,17 @@ class School:
         return digest_of("\n".join([str(recipe), *content]))
 
 
-def contents(net: DotNet, words: str) -> dict[str, bytes]:
-    """The files of the bundle."""
+def contents(net: DotNet, taught: Sequence[Photo], words: str) -> dict[str, bytes]:
+    """The files of the bundle: the graph in eight bits, with ranges from photos that the network was taught."""
+    image = manifest(Calibration()).image
+    assert image is not None
+    sized = [photo for photo in taught if photo.sized][::EVERY]
+    tiles = [cut_out(photo.pixels, np.array(CORNER), image) for photo in sized]
     return {
         "labels.csv": write_labels(LABELS),
         "card.md": words.encode(),
         "LICENSE.txt": LICENCE.encode(),
-        GRAPH: onnx_bytes(net, SIDE),
+        GRAPH: int8_bytes(onnx_bytes(net, SIDE), tiles),
     }
 
 
@@ -168,9 +177,9 @@ def _parted(photos: Sequence[Photo], said: Sequence[Judged]) -> tuple[list[Judge
     return [each for photo, each in pairs if photo.sized], [each for photo, each in pairs if not photo.sized]
 
 
-def _opened(net: DotNet, folder: Path) -> Model:
+def _opened(net: DotNet, taught: Sequence[Photo], folder: Path) -> Model:
     """A network as the runtime opens it."""
-    bundle = write_bundle(folder / NAME, manifest(Calibration()), contents(net, "held out\n"))
+    bundle = write_bundle(folder / NAME, manifest(Calibration()), contents(net, taught, "held out\n"))
     return open_model(bundle, slots=1)
 
 

@@ -1,11 +1,20 @@
-"""The detector as ONNX, written node by node: norms folded into the convolutions, pixels normalised in the graph."""
+"""The detector as ONNX, written node by node: norms folded into the convolutions, pixels normalised in the graph.
+
+Then in eight bits, activations as well: less than half the time on a CPU with VNNI, a quarter of the size. Weights take
+seven of the eight bits, since processors with AVX2 alone add products of U8 and S8 up in sixteen.
+"""
 
 from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from katydid.models.training.image_network import LARGEST, UNIT, Conv, DotNet, Residual
 from katydid.models.training.image_patches import STRIDE
@@ -30,6 +39,36 @@ def onnx_bytes(net: DotNet, side: int) -> bytes:
     model = graph.model(side)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
+
+
+def int8_bytes(graph: bytes, tiles: Sequence[NDArray[np.uint8]]) -> bytes:
+    """The graph in eight bits, its ranges taken from `tiles`, uint8 [side, side, 3] each."""
+    with tempfile.TemporaryDirectory() as folder:
+        real, small = Path(folder) / "real.onnx", Path(folder) / "int8.onnx"
+        real.write_bytes(graph)
+        quantize_static(
+            real,
+            small,
+            _Tiles(tiles),
+            quant_format=QuantFormat.QDQ,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            reduce_range=True,
+            op_types_to_quantize=["Conv", "Add", "Resize", "Relu"],
+        )
+        return small.read_bytes()
+
+
+class _Tiles(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime is Any
+    """What the quantiser runs the graph on, tile by tile."""
+
+    def __init__(self, tiles: Sequence[NDArray[np.uint8]]) -> None:
+        self._left = iter(tiles)
+
+    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+        tile = next(self._left, None)
+        return None if tile is None else {INPUT: tile[np.newaxis]}
 
 
 class _Graph:
