@@ -67,6 +67,8 @@ HALF_SCORE = 800.0
 CONTEXT = 0.75
 """A box of what moved often lacks a wing, and the photos that classifiers were taught with show insects smaller than
 that. Of 33 honey bees one tenth had 13 named so, a half 19, the whole side 20."""
+LEAST_SIDE = 16
+"""Pixels. A strip is no view that could be compared."""
 MOST = 200
 """Proposals of one frame at most; the strongest stay."""
 
@@ -125,6 +127,8 @@ class Blob:
 def moved(frame: Grey, before: Sequence[Grey], hidden: NDArray[np.bool_] | None = None) -> Moved:
     """What has changed in `frame` since the frames `before` it, at least one, all uint8 [h, w] of one shape. `hidden`,
     [h, w]: True where nothing is looked for."""
+    if min(frame.shape) < LEAST_SIDE:
+        return Moved((), 0.0, 0.0)
     seen = _Compared(frame, before)
     changes = _evidence(seen, hidden)
     blobs, changed = _blobs(changes)
