@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import faust
+from aiokafka import conn  # type: ignore[import-untyped]
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.transport.drivers.aiokafka import Consumer as AioConsumer
 from faust.transport.drivers.aiokafka import Transport as AioTransport
@@ -157,6 +158,7 @@ class PlainWorker(faust.Worker):
 def make_app(configuration: Configuration, scratch: Path) -> WorkerApp:
     """The app, not started and without agents. `scratch` is an empty folder, gone with the process."""
     read_whatever_comes()
+    conn.READER_LIMIT = ANSWER_BYTES  # An answer is read whole: its 64 KiB stop and start the socket each 128 KiB.
     kafka = configuration.kafka
     credentials = faust_credentials(configuration)
     more: dict[str, Any] = {} if credentials is None else {"broker_credentials": credentials}
