@@ -59,9 +59,11 @@ SEEN_BEFORE = 0.6
 CUT = 0.25
 """Of the greatest difference in a blob."""
 MOST_CHANGED = 0.10
-SAME_VIEW = 0.6
-"""Correlation with the background under which the camera looks at something else: its own pictures are at 0.9 and
-more, also in another light; unrelated ones are under 0.5."""
+SAME_VIEW = 0.9
+"""Correlation with the background under which the camera looks at something else: fixed cameras are at 0.98 and more,
+also shaken and in another light (0.7 in a storm); of pairs of unrelated photos 5 in 100 are over 0.77."""
+PLAIN = 10.0
+"""Standard deviation, grey levels, of a view in which there is little that could correlate."""
 HALF_SCORE = 800.0
 """Summed evidence, grey levels times pixels, at which the score is 0.5."""
 CONTEXT = 0.75
@@ -354,12 +356,13 @@ def _proposal(blob: Blob, box: Pixels, shape: tuple[int, ...]) -> Proposal:
 
 
 def _correlation(one: Grey, other: Grey) -> float:
-    """Of two pictures, at an eighth of their size; 0 where one is all of one grey."""
+    """Of two pictures, at an eighth of their size; steadied as in SSIM (Wang et al. 2004), so that two plain sheets are
+    alike."""
     shape = max(2, one.shape[0] // 8), max(2, one.shape[1] // 8)
     a, b = (images.resize(each, *shape).astype(np.float64).ravel() for each in (one, other))
     a, b = a - a.mean(), b - b.mean()
-    size = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / size if size > 0 else 0.0
+    steady = PLAIN**2 * a.size
+    return float((a @ b + steady) / np.sqrt((a @ a + steady) * (b @ b + steady)))
 
 
 def _bytes(pixels: object) -> Grey:
