@@ -68,6 +68,7 @@ BENCHMARKS: dict[str, list[tuple[list[str], Callable[[], str]]]] = {
         (["pipeline.py", "frames", "clips", "--rounds", "3"], always),
         (["pipeline.py", "birdnet", "--rounds", "2"], needs_birdnet),
     ],
+    "detector": [(["detector.py", "--photos", "24", "--rounds", "2"], always)],
     "birdnet": [(["birdnet.py", "--minutes", "5", "--rounds", "3"], needs_birdnet)],
     "store": [(["store.py", "--rows", "1000000", "--thousands", "40"], always)],
     "follow": [(["follow.py", "--frames", "1000"], always)],
