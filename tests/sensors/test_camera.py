@@ -224,6 +224,13 @@ def test_motion_in_a_film_fires_when_the_square_comes(tmp_path: Path) -> None:
     assert health.kept == 3
 
 
+def test_a_films_frames_do_not_say_that_the_time_is_this_machines(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.mp4", [noisy(0)])
+    run(settings_for(str(path), every_s=1.0, start_ns=START_NS), tmp_path / "out")
+    (taken,) = FolderSource(tmp_path / "out").captures(lambda position: False)
+    assert {fact.name: fact.value for fact in taken.capture.facts}["clock"] == "film"
+
+
 def test_a_film_without_a_time_is_refused_with_what_to_do(tmp_path: Path) -> None:
     path = film(tmp_path / "film.mp4", [noisy(0)])
     with pytest.raises(SourceError, match="--start"):
@@ -298,6 +305,29 @@ def test_frames_for_which_the_disk_is_too_slow_are_dropped_counted_and_told(
     # Every tick ended somewhere: on the disk, dropped and counted, or missed and counted.
     assert health.kept == len(kept(tmp_path))
     assert health.kept <= health.grabbed - health.dropped
+
+
+def test_a_fault_of_the_grabbing_thread_ends_the_capture_as_a_fault(tmp_path: Path) -> None:
+    def broken_driver(where: Address, limits: Limits) -> Stream | None:
+        raise ZeroDivisionError("of a driver")
+
+    address = Address(target=0, shown="camera 0", name="camera-0", live=True, network=False)
+    with LiveFolder(tmp_path, "meadow", zone=UTC) as folder, pytest.raises(ZeroDivisionError):
+        Camera(CameraSettings(address=address, every_s=1.0), folder, print, opener=broken_driver).run()
+
+
+def test_an_outage_is_counted_while_it_lasts(tmp_path: Path) -> None:
+    said: list[str] = []
+    streams = [FastStream()]
+    address = Address(target=0, shown="camera 0", name="camera-0", live=True, network=False)
+    with LiveFolder(tmp_path, "meadow", zone=UTC) as folder:
+        health = Camera(
+            CameraSettings(address=address, every_s=1.0), folder, said.append,
+            opener=lambda where, limits: streams.pop() if streams else None, first_rest_s=0.05,
+            stop=lambda: sum("does not answer" in words for words in said) >= 2,
+        ).run()  # fmt: skip
+    assert health.reconnects == 0
+    assert health.blind_s >= 0.05 + 0.1, "both rests that were waited out"
 
 
 def test_a_full_disk_ends_the_capture_with_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,6 +135,19 @@ def test_a_stream_that_broke_off_is_not_compared_with_what_came_before() -> None
     assert not still.frozen
 
 
+def test_a_frozen_stream_that_is_opened_anew_and_gives_the_same_picture_is_frozen_still() -> None:
+    still = Stillness(frozen_s=10.0)
+    still.look(b"same", wall(), 0.0)
+    still.look(b"same", wall(), 10.0)
+    still.lost()
+    seen = [still.frozen]
+    for picture, t in ((b"same", 12.0), (b"other", 13.0), (b"same", 14.0)):
+        still.look(picture, wall(), t)
+        seen.append(still.frozen)
+    assert seen == [False, True, False, False]
+    assert still.frozen_total_s == 1.0, "the two seconds without a stream are none of a frozen one"
+
+
 @pytest.mark.parametrize(("level", "black"), [(0, True), (7, True), (8, False), (100, False)])
 def test_black_is_next_to_no_light(level: int, black: bool) -> None:
     still = Stillness()

@@ -197,6 +197,40 @@ def test_a_microphone_that_is_gone_is_looked_for_until_it_is_back(tmp_path: Path
     assert found == [(0, 4800), (4800, 3200), (20_000, 4800), (24_800, 3200)]
 
 
+def test_an_outage_is_counted_while_it_lasts(tmp_path: Path) -> None:
+    visits = [[(ramp(0, 800), FINE)]]
+    said: list[str] = []
+
+    @contextmanager
+    def gone_later(settings: RecorderSettings, intake: Intake) -> Iterator[SimpleNamespace]:
+        if not visits:
+            raise SourceError("gone")
+        with microphone(visits.pop())(settings, intake) as stream:  # type: ignore[attr-defined]
+            yield stream
+
+    with LiveFolder(tmp_path, "hedge", zone=UTC) as folder:
+        health = Recorder(
+            RecorderSettings(form=MONO, clip_s=1.0), folder, said.append, opener=gone_later, first_rest_s=0.05,
+            stop=lambda: sum("is silent" in words for words in said) >= 3,
+        ).run()  # fmt: skip
+    assert health.reconnects == 0
+    assert health.blind_s >= 0.05 + 0.1, "both rests that were waited out"
+    assert read_notes(tmp_path)[0].blind_s == health.blind_s
+
+
+def test_what_waits_when_it_is_stopped_is_kept(tmp_path: Path) -> None:
+    calls = [(ramp(k * 800, 800), FINE) for k in range(5)]
+    with LiveFolder(tmp_path, "hedge", zone=UTC) as folder:
+        made = Recorder(
+            RecorderSettings(form=MONO, clip_s=1.0), folder, print, opener=microphone(calls),  # type: ignore[arg-type]
+            stop=lambda: made.health.recorded_s > 0,
+        )  # fmt: skip
+        made.run()
+    (path,) = in_order(tmp_path)
+    assert np.array_equal(heard(path), ramp(0, 4000))
+    assert facts(captures(tmp_path)[0])["stopped_by"] == "stopped"
+
+
 def test_a_microphone_that_was_never_there_is_an_error_at_once(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="gone"):
         record(tmp_path, RecorderSettings(form=MONO, clip_s=1.0))
@@ -294,6 +328,18 @@ def test_a_wav_that_was_being_finished_is_finished_with_its_samples_alone(tmp_pa
             again.unlink()
 
 
+def test_a_file_of_somebody_elses_among_the_unfinished_is_no_obstacle(tmp_path: Path) -> None:
+    """macOS writes "._NAME" beside NAME on disks of cameras and recorders."""
+    with LiveFolder(tmp_path, "hedge", zone=UTC) as folder:
+        clips = clips_in(folder, 10.0)
+        clips.add(ramp(0, RATE), START_NS)
+        clips.leave()
+        stranger = folder.unfinished(f"._{START_NS}.wav")
+        stranger.write_bytes(b"\0\5\x16\7")
+        assert recover(folder, kept_as="flac", doubt_s=0.1, told=lambda words: None) == 1
+        assert stranger.exists()
+
+
 @pytest.mark.parametrize("length", [0, 20, 44, 45])
 def test_a_kill_before_the_first_sample_leaves_nothing(tmp_path: Path, length: int) -> None:
     with LiveFolder(tmp_path, "hedge", zone=UTC) as folder:
@@ -302,7 +348,7 @@ def test_a_kill_before_the_first_sample_leaves_nothing(tmp_path: Path, length: i
         growing.close()
         growing.path.write_bytes(growing.path.read_bytes()[:length])
         assert recover(folder, kept_as="flac", doubt_s=0.1, told=print) == 0
-        assert not folder.left_over("")[1:]
+        assert not folder.left_over("")
     assert captures(tmp_path) == []
 
 
@@ -345,6 +391,11 @@ def test_a_clip_longer_than_a_wav_can_be_is_refused(tmp_path: Path) -> None:
     form = SoundForm(sample_rate=384_000, channels=8)
     with LiveFolder(tmp_path, "hedge") as folder, pytest.raises(SourceError, match="at most 698 s"):
         Recorder(RecorderSettings(form=form, clip_s=3600), folder, print)  # 4,293,918,720 / 6,144,000
+
+
+def test_a_clip_longer_than_what_is_read_again_is_refused(tmp_path: Path) -> None:
+    with LiveFolder(tmp_path, "hedge") as folder, pytest.raises(SourceError, match="at most 90,000 s"):
+        Recorder(RecorderSettings(form=MONO, clip_s=26 * 3600), folder, print)  # 25 hours, as Limits has it
 
 
 def test_what_was_not_as_it_should_be_is_in_the_note_of_health(tmp_path: Path) -> None:

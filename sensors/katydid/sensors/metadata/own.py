@@ -1,6 +1,6 @@
 """What Katydid's own live sources write into their files beside the standard fields, and how it is read again.
 
-    Katydid|Clock: host                  whose clock the time is from
+    Katydid|Clock: host                  whose clock the time is from; film: its own, from the start that was named
     Katydid|Clock Uncertainty: 0.2       seconds that it can be off, beyond what is written
     Katydid|Trigger: every 10 s          why a frame was taken
     Katydid|Condition: black             what was wrong with it, as far as it could be noticed

@@ -22,12 +22,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from katydid.sensors.errors import KatydidError, RefusedMedia, SourceError
+from katydid.sensors.errors import RefusedMedia, SourceError
 from katydid.sensors.limits import Limits
 from katydid.sensors.metadata import own
 from katydid.sensors.sources.camera_stream import Address, Picture, Stream, open_stream
 from katydid.sensors.sources.camera_watch import Motion, MotionSettings, Schedule, Stillness
-from katydid.sensors.sources.live_facts import with_exif
+from katydid.sensors.sources.live_facts import FILM, with_exif
 from katydid.sensors.sources.live_folder import LiveFolder
 from katydid.sensors.sources.live_health import LiveCounts, LiveNotes
 
@@ -196,7 +196,7 @@ class Watcher:
 class Grabber(threading.Thread):
     """Takes pictures off a live stream, opens it again where it breaks, and puts what is kept into `shots`.
 
-    What ends it (OverLimit, a device that is not there) is in `error`.
+    What ends it (OverLimit, a device that is not there, a fault) is in `error`, for its caller to raise.
     """
 
     def __init__(
@@ -210,12 +210,14 @@ class Grabber(threading.Thread):
     ) -> None:
         super().__init__(name="camera", daemon=True)
         self.shots: queue.Queue[Shot] = queue.Queue(_WAITING)
-        self.error: KatydidError | None = None
+        self.error: BaseException | None = None
         self.stopping = threading.Event()
         self._settings, self._watcher, self._told, self._opener = settings, watcher, told, opener
         self._first_rest_s = first_rest_s
         self._last: float | None = None
         """When the last picture came, on the steady clock."""
+        self._away_since: float | None = None
+        """Up to when the time without a stream is counted; None while there is one."""
 
     def run(self) -> None:
         """Until `stopping` is set, or nothing can come of it."""
@@ -229,9 +231,11 @@ class Grabber(threading.Thread):
                     return
                 what = "has ended" if lasted_s else "does not answer"
                 self._told(f"{self._shown} {what}: trying again in {rest_s:g} s, Ctrl-C ends it")
+                self._count_away(time.monotonic())
                 self.stopping.wait(rest_s)
+                self._count_away(time.monotonic())
                 rest_s = min(2 * rest_s, _LONGEST_REST_S)
-        except KatydidError as exc:
+        except BaseException as exc:  # noqa: BLE001 - the thread's end: else it would look as if the stream had ended
             self.error = exc
 
     @property
@@ -269,10 +273,18 @@ class Grabber(threading.Thread):
         return 0.0 if first is None else time.monotonic() - first
 
     def _again(self, t: float) -> None:
+        if self._away_since is not None:
+            self._count_away(t)
+            self._away_since = None
         if self._last is not None:
             self._watcher.health.reconnects += 1
-            self._watcher.health.away_s += t - self._last
             self._told(f"{self._shown} is there again, after {t - self._last:.0f} s")
+
+    def _count_away(self, t: float) -> None:
+        """While it lasts, so that an outage shows before it is over."""
+        since = self._away_since if self._away_since is not None else self._last
+        self._watcher.health.away_s += 0.0 if since is None else t - since
+        self._away_since = t
 
     def _hand_over(self, shot: Shot) -> None:
         health = self._watcher.health
@@ -348,6 +360,7 @@ class Camera:
             raise SourceError(f"{self._settings.address.shown} cannot be opened: there is no such film, or it is none")
         try:
             while not self._enough() and not self._stop() and stream.grab():
+                self._notes.tick()
                 t = stream.film_s()
                 shot = watcher.take(stream, t, self._settings.start_ns + round(t * 1000) * 1_000_000)
                 if shot is not None:
@@ -365,6 +378,8 @@ class Camera:
             own.CONDITION: shot.condition,
             own.QUALITY: "" if raw else str(self._settings.quality),
         }
+        if not self._settings.address.live:
+            facts[own.CLOCK] = FILM
         sensor, at = self._folder.sensor, self._folder.local(shot.at_ns)
         jpeg = shot.picture.jpeg(self._settings.quality)
         self._folder.write(

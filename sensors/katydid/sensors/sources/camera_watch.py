@@ -106,6 +106,8 @@ class Stillness:
         self._frozen_s, self._dark, self._contrast = frozen_s, dark, contrast
         self._signature: bytes | None = None
         self._since = self._t = 0.0
+        self._held: tuple[bytes | None, float] = (None, 0.0)
+        """Of a stream that was frozen when it broke off: its picture, and since when."""
 
     def look(self, signature: bytes, grey: Grey, t: float) -> None:
         """Take in one picture at `t` seconds; `frozen` and `black` hold from then on."""
@@ -113,11 +115,16 @@ class Stillness:
             self.frozen_total_s += (t - self._t) * self.frozen
             self.black_total_s += (t - self._t) * self.black
         if signature != self._signature:
-            self._signature, self._since = signature, t
+            held, since = self._held
+            self._signature, self._since = signature, since if signature == held else t
+            self._held = (None, 0.0)
         self._t = t
         self.frozen = t - self._since >= self._frozen_s
         self.black = float(grey.mean()) < self._dark and float(grey.std()) < self._contrast
 
     def lost(self) -> None:
-        """The stream broke off: what comes next is compared with nothing."""
+        """The stream broke off: what comes next is compared with nothing, but for the picture of a stream that was
+        frozen, which is still the same where opening it anew did not help."""
+        if self.frozen:
+            self._held = (self._signature, self._since)
         self._signature, self.frozen, self.black = None, False, False

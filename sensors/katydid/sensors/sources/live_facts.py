@@ -15,8 +15,8 @@ _ASCII, _LONG, _UNDEFINED = 2, 4, 7
 _HEAD = b"MM\0*\0\0\0\x08"
 _CODE = b"ASCII\0\0\0"
 """How an EXIF comment begins that is ASCII."""
-HOST = "host"
-"""Whose clock: this machine's."""
+HOST, FILM = "host", "film"
+"""Whose clock: this machine's, unless own facts say another; that of a film's pictures."""
 
 
 def with_exif(jpeg: bytes, sensor: str, at: datetime, *, uncertainty_s: float, own_facts: Mapping[str, str]) -> bytes:

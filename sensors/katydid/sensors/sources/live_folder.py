@@ -76,8 +76,10 @@ class LiveFolder:
         return self.directory / UNFINISHED / name
 
     def left_over(self, suffix: str) -> list[Path]:
-        """What a process that was killed left unfinished, by name."""
-        return sorted((self.directory / UNFINISHED).glob(f"*{suffix}"))
+        """What a process that was killed left unfinished, by name. What is not named by a moment (macOS puts files
+        "._…" beside others on some disks) is none of ours."""
+        found = (self.directory / UNFINISHED).glob(f"*{suffix}")
+        return sorted(path for path in found if path.stem.isascii() and path.stem.lstrip("-").isdigit())
 
     def write(self, at_ns: int, suffix: str, content: bytes) -> Path:
         """Keep a whole file of that moment; where it lies is returned when it is durable."""

@@ -23,6 +23,7 @@ import msgspec
 import numpy as np
 
 from katydid.sensors.errors import SourceError
+from katydid.sensors.limits import Limits
 from katydid.sensors.sources.live_folder import LiveFolder
 from katydid.sensors.sources.live_health import LiveCounts, LiveNotes
 from katydid.sensors.sources.recorder_clips import MOST_BYTES, NS, Clips, Format, SoundForm, recover
@@ -153,8 +154,9 @@ class Recorder:
         first_rest_s: float = _FIRST_REST_S,
     ) -> None:
         width = 2 * settings.form.channels * settings.form.sample_rate
-        if not settings.clip_s * settings.form.sample_rate >= 1 or settings.clip_s * width > MOST_BYTES:
-            raise SourceError(f"a clip of {settings.clip_s:g} s: at most {MOST_BYTES // width:,} s at this rate")
+        most_s = min(MOST_BYTES // width, int(Limits().max_seconds))
+        if not settings.clip_s * settings.form.sample_rate >= 1 or settings.clip_s > most_s:
+            raise SourceError(f"a clip of {settings.clip_s:g} s: at most {most_s:,} s at this rate")
         self.health = RecorderHealth()
         self._settings, self._folder, self._told = settings, folder, told
         self._stop = stop
@@ -166,6 +168,8 @@ class Recorder:
         device = "the default microphone" if settings.device is None else str(settings.device)
         self._notes = LiveNotes(folder, device, self.health)
         self._heard: float | None = None
+        self._away_since: float | None = None
+        """Up to when the time without sound is counted; None while there is some."""
         self._flat: tuple[int, ...] = ()
 
     def run(self) -> RecorderHealth:
@@ -209,6 +213,8 @@ class Recorder:
                     self._again(since)
                 self._heard = since
                 self._take(block)
+        while not self._enough() and not intake.blocks.empty():  # What came before the stream was closed.
+            self._take(intake.blocks.get_nowait())
         self._end("stopped" if self._stop() else "device lost")
         return gave
 
@@ -244,10 +250,18 @@ class Recorder:
             self._told(f"flat line on channel {which}: is a microphone there?" if which else "no flat line any more")
 
     def _again(self, now: float) -> None:
+        if self._away_since is not None:
+            self._count_away(now)
+            self._away_since = None
         if self._heard is not None:
             self.health.reconnects += 1
-            self.health.away_s += now - self._heard
             self._told(f"the microphone is there again, after {now - self._heard:.0f} s")
+
+    def _count_away(self, now: float) -> None:
+        """While it lasts, so that an outage shows before it is over."""
+        since = self._away_since if self._away_since is not None else self._heard
+        self.health.away_s += 0.0 if since is None else now - since
+        self._away_since = now
 
     def _end(self, why: str) -> None:
         if not self._enough():
@@ -262,8 +276,11 @@ class Recorder:
 
     def _rest(self, seconds: float) -> None:
         until = time.monotonic() + seconds
+        self._count_away(time.monotonic())
         while not self._stop() and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, _POLL_S))
+            self._count_away(time.monotonic())
+            self._notes.tick()
 
 
 @contextmanager
