@@ -134,7 +134,7 @@ def moved(frame: Grey, before: Sequence[Grey], hidden: NDArray[np.bool_] | None 
     seen = _Compared(frame, before)
     changes = _evidence(seen, hidden)
     blobs, changed = _blobs(changes)
-    alike = _correlation(frame, seen.median)
+    alike = _correlation(seen.frame, seen.median)
     if changed > MOST_CHANGED or alike < SAME_VIEW:
         return Moved((), changed, alike)
     blobs = sorted(blobs, key=lambda blob: (-blob.evidence, blob.box))[:MOST]
