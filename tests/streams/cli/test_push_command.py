@@ -107,6 +107,13 @@ def test_a_simulated_night_can_be_pushed(cluster: MockCluster, capsys: pytest.Ca
     assert capsys.readouterr().out.startswith("3 captures acknowledged")
 
 
+def test_a_simulated_deployment_can_be_pushed(cluster: MockCluster, capsys: pytest.CaptureFixture[str]) -> None:
+    words = "simulated:preset=deployment,stations=2,days=0.01,fidelity=low,sensors=recorders"
+    assert run_command(["push", words, "--to", url(cluster)]) == 0
+    assert {message.key() for message in cluster.messages("katydid.clips")} == {b"SIM-0001-REC", b"SIM-0002-REC"}
+    assert capsys.readouterr().out.startswith("4 captures acknowledged")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [

@@ -1,13 +1,25 @@
-"""A station that never was: one recorder and one camera over a trap sheet, for one night, with the truth apart.
+"""Stations that never were, with what really was apart (`docs/simulator.md` says what is modelled and what is not).
 
-Version 0 (`docs/simulator.md` says what it models and what it does not):
+Deployments of any number of stations, drawn on demand:
 
-    night.py      when: hours, temperature, weather, who sings and who flies
-    soundscape.py one clip: singers at stated signal-to-noise ratios over wind, rain and other voices
-    trap_sheet.py one frame: insects that come, sit and leave, drawn on a lit sheet
-    files.py      the bytes as a recorder and a camera write them: WAV with GUANO, JPEG with EXIF
-    truth.py      what was really there
-    station.py    the whole night, file by file, in the order of time
+    plan.py        DeploymentPlan: everything that a deployment is made from
+    deployment.py  its files in the order in which they arrive; DeploymentSource
+    stations.py    where each stands and what lives there      sensors.py   its recorder and camera
+    recorders/     who sings, and what is heard of it          cameras/     who comes, and what is seen of it
+    community.py   abundances that go together                 climate.py   temperature, rain, wind
+    clocks.py      drift, lost power, steps                    faults.py    spoilt files, by share
+    sightings.py   individuals by session                      writing.py   all of it into a folder
+    presets.py     what can be asked for in words
+
+One night of one station, version 0, as `katydid demo` shows it:
+
+    night.py       when, how warm, who sings and who flies     soundscape.py  one clip
+    trap_sheet.py  one frame                                   station.py     the night, file by file
+
+Both:
+
+    file.py        a file, and the capture of it               truth.py     what was really there
+    files.py       the bytes as devices write them
 
 Everything follows from one seed: the same seed gives the same bytes.
 """
