@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from detector_graphs import SIDE, bundle_of, spot, spot_bundle, stated
-from katydid.models.bundle import Bundle
+from katydid.models.bundle import Bundle, open_bundle
 from katydid.models.errors import BundleError, EngineError
 from katydid.models.manifest import (
     Activation,
@@ -218,3 +218,25 @@ def test_a_detector_must_say_where_its_boxes_stand(tmp_path: Path) -> None:
 def test_an_input_of_no_size_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="an input of 0 x 64 pixels"):
         bundle_of(tmp_path, b"", Detector(output=YoloOutput()), image=ImageInput(height=0, width=64))
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ('"shape": "centre"', '"shape": "fcos"'),
+        ('"most": 300', '"most": 1e400'),
+        ('"short_sides": [', '"short_sides": ["all", '),
+        ('"overlap": 0.5', '"overlap": -3'),
+        ('"dtype": "uint8"', '"dtype": "object"'),
+        ('"size": "size"', '"size": 7'),
+    ],
+)
+def test_what_somebody_wrote_into_a_contract_is_refused_with_the_bundles_name(
+    tmp_path: Path, was: str, becomes: str
+) -> None:
+    path = spot_bundle(tmp_path, Tiles(short_sides=(100,), overlap=8)).path
+    text = (path / "bundle.json").read_text()
+    assert was in text
+    (path / "bundle.json").write_text(text.replace(was, becomes))
+    with pytest.raises(BundleError, match=r"finder|an image input of dtype 'object'"):
+        open_model(open_bundle(path), slots=1)
