@@ -65,9 +65,9 @@ def test_frames_that_miss_it_do_not_make_another(gap: int) -> None:
 
 
 def test_who_is_gone_for_longer_comes_anew() -> None:
-    moth = Animal("moth", still(0.3, 0.3), missed=frozenset(range(10, 14)))
+    moth = Animal("moth", still(0.3, 0.3), missed=frozenset(range(10, 20)))
     outcomes, _ = filmed([moth], [10.0 * n for n in range(30)])
-    assert [one.captures for one in follow(outcomes)] == [10, 16]
+    assert [one.captures for one in follow(outcomes)] == [10, 10]
 
 
 @pytest.mark.parametrize("rate", [1, 5, 10])
@@ -86,10 +86,30 @@ def test_refused_frames_are_no_frames_without_it() -> None:
     assert moth.captures == 18
 
 
-def test_one_that_leaves_and_another_that_comes_elsewhere_are_two() -> None:
-    moths = [Animal("first", still(0.2, 0.5, last_s=600)), Animal("second", still(0.5, 0.5, first_s=600))]
-    outcomes, truth = filmed(moths, [60.0 * n for n in range(20)])
+def test_one_that_leaves_and_another_of_another_size_and_name_that_comes_elsewhere_are_two() -> None:
+    first = Animal("first", still(0.2, 0.5, last_s=600))
+    second = Animal("second", still(0.5, 0.5, first_s=600), side=0.1, named=lambda _: "Apis mellifera")
+    outcomes, truth = filmed([first, second], [60.0 * n for n in range(20)])
     assert identities(follow(outcomes), truth) == [{"first"}, {"second"}]
+
+
+def test_visitors_that_sit_elsewhere_in_the_next_frame_are_one_each() -> None:
+    """Now and then somebody comes; each sits on six flowers, ten seconds on each, with a frame each ten seconds."""
+    rng = np.random.default_rng(11)
+    visitors = []
+    for number in range(12):
+        flowers, begin = rng.uniform(0.1, 0.9, (6, 2)), 10.0 + 240.0 * number
+
+        def path(at: float, flowers: np.ndarray = flowers, begin: float = begin) -> tuple[float, float] | None:
+            place = math.floor((at - begin) / 10.0)
+            return (float(flowers[place, 0]), float(flowers[place, 1])) if 0 <= place < 6 else None
+
+        visitors.append(Animal(f"visitor-{number}", path))
+    outcomes, truth = filmed(visitors, [10.0 * n for n in range(300)])
+    found = follow(outcomes)
+    assert len(outcomes[3].detections) == 1 and len(truth) == 72
+    assert len(found) in (12, 13)
+    assert all(len(individuals) == 1 for individuals in identities(found, truth))
 
 
 def test_bursts_with_second_stamps_hold_one_moth_and_one_fly() -> None:
@@ -123,7 +143,7 @@ def test_frames_without_a_name_belong_to_the_animal_and_have_no_vote() -> None:
 
 def test_the_digest_of_settings_changes_with_the_way_of_following(monkeypatch: pytest.MonkeyPatch) -> None:
     before = FollowSettings().digest()
-    monkeypatch.setattr("katydid.models.follow.settings.ALGORITHM", 2)
+    monkeypatch.setattr("katydid.models.follow.settings.ALGORITHM", 99)
     assert FollowSettings().digest() != before
 
 

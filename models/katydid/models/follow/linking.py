@@ -82,10 +82,10 @@ def _in_reach(
 def _reach(animal: Expected, settings: FrameSettings) -> tuple[float, float, float]:
     """How far an animal may be from where it is expected if it is on the move, how far it gets at its speed, and how
     far one that sits may be, in bodies."""
-    run = settings.speed * animal.elapsed_s
+    run = settings.speed * animal.elapsed_s * math.exp(-animal.elapsed_s / settings.watched_s)
     restless = math.exp(-animal.still_s / settings.calm_s - animal.missing_s / settings.missing_s)
     sudden = (settings.sudden_bodies - settings.settled_bodies) * math.exp(-animal.elapsed_s / settings.settling_s)
-    return settings.floor + min(run, settings.farthest) * restless, run, settings.settled_bodies + sudden
+    return settings.floor + run * restless, run, settings.settled_bodies + sudden
 
 
 def _cost(animal: Expected, sighting: Spot, nearness: float, settings: FrameSettings) -> float:

@@ -6,7 +6,7 @@ import hashlib
 
 import msgspec
 
-ALGORITHM = 1
+ALGORITHM = 2
 """To be raised when the same settings no longer give the same occurrences: stores are then followed again."""
 
 
@@ -16,8 +16,9 @@ class FrameSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     speed: float = 0.4
     """How far an animal that moves gets, widths a second; measured flower visitors need 0.15 on the wing."""
-    farthest: float = 0.35
-    """But no farther between two frames, however long that is: then it has left."""
+    watched_s: float = 1.0
+    """But only between frames that follow one another so fast: its reach by `speed` falls by e in this time. Where it
+    went while nobody looked is for `joining`."""
     calm_s: float = 30.0
     """An animal that has not moved (by half a body) for so long is not expected to dart off: what appears elsewhere
     while it is missed is another one. Its reach by `speed` falls by e in this time."""
@@ -30,18 +31,24 @@ class FrameSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Reach of any animal, in bodies: boxes tremble."""
     sudden_bodies: float = 2.0
     """Most reach of an animal that sat still, between frames that follow one another fast: it starts to walk."""
-    settled_bodies: float = 1.0
+    settled_bodies: float = 0.5
     """And between frames that are minutes apart: it may have shuffled, but what is farther off is likelier another."""
-    settling_s: float = 10.0
+    settling_s: float = 3.0
     """In this time the one becomes the other, but for 1/e."""
     size_ratio: float = 4.0
     """Most that the area may change between two frames, in either direction: wings open."""
     coasting_s: float = 0.5
     """How long an animal that moves is expected to go straight on."""
+    sure_frames: int = 1
+    """So many frames may miss it, and what is there then is still it."""
+    sure_s: float = 1.0
+    """And for so long, however many frames those are."""
+    linked_s: float = 20.0
+    """For so long, or `gap_frames`, others are not taken for it where it was last seen."""
     gap_frames: int = 3
-    """So many frames may miss it. Frames at which nobody looked do not count."""
-    gap_s: float = 20.0
-    """And for so long may frames miss it, however many they are."""
+    """So many frames may miss an animal that moved or was hidden. Frames at which nobody looked do not count."""
+    gap_s: float = 90.0
+    """And for so long, however many frames those are."""
     longest_gap_s: float = 3600.0
     """Without a frame for longer than this nobody knows who sits there."""
     distance_weight: float = 0.35
