@@ -304,11 +304,11 @@ def memory(stations: int, slice_of: Iterator[object]) -> int:
 
 
 def test_a_thousand_sensors_for_a_year_are_held_in_little() -> None:
-    """500 stations with recorder and camera: what is held while the first 2,000 files are due, undrawn."""
+    """500 stations with recorder and camera: what is held while the first 1,200 files are due, undrawn."""
     plan = DeploymentPlan(stations=500, days=365.0, fidelity=Fidelity.LOW)
     deployment = SimulatedDeployment(plan)
     assert len(deployment.sensors) == 1000
-    assert memory(500, itertools.islice(deployment.due(), 2000)) < 20_000
+    assert memory(500, itertools.islice(deployment.due(), 1200)) < 20_000
 
 
 def test_drawing_holds_no_more_after_many_files_than_after_few() -> None:

@@ -163,18 +163,18 @@ class RecorderSensor(Sensor):
         here = msgspec.structs.replace(
             scene, choirs=choirs, place=site.place, climate=self.plan.climate, station=site.number
         )
-        self._recorder = Recorder(here, self.plan.seed, self.sensor_id)
+        self.recorder = Recorder(here, self.plan.seed, self.sensor_id)
 
     def _moments(self) -> Iterator[tuple[float, float]]:
         ends = datetime.fromtimestamp(self.plan.ends, UTC)
-        for clip in self._recorder.clips(self.plan.start, ends):
-            yield clip.at, clip.at + self._recorder.scene.clip_s
+        for clip in self.recorder.clips(self.plan.start, ends):
+            yield clip.at, clip.at + self.recorder.scene.clip_s
 
     def _stem(self, due: Due) -> str:
         return f"{self.reading(due.at):%Y%m%d_%H%M%S}"
 
     def _draw(self, due: Due, fault: Fault | None) -> tuple[bytes, list[Truth], list[str]]:
-        scene = Clip(self._recorder, due.at).scene(self.plan.fidelity)
+        scene = Clip(self.recorder, due.at).scene(self.plan.fidelity)
         if fault is Fault.DROPPED_SAMPLES:
             scene = _dropped(scene, np.random.default_rng([self.key, _GAPS, due.number]))
         elif fault is Fault.CLIPPED:
@@ -206,25 +206,25 @@ class CameraSensor(Sensor):
         )
         look = site.number % self.plan.looks if scene.look is None else scene.look
         here = msgspec.structs.replace(scene, visitors=visitors, place=site.place, zone=self.plan.zone, look=look)
-        self._camera = Camera(here, self.key >> 1, site.is_flying)
+        self.camera = Camera(here, self.key >> 1, site.is_flying)
 
     def _moments(self) -> Iterator[tuple[float, float]]:
         ends = datetime.fromtimestamp(self.plan.ends, UTC)
-        for frame in self._camera.frames(self.plan.start, ends):
+        for frame in self.camera.frames(self.plan.start, ends):
             yield frame.moment, frame.moment
 
     def _stem(self, due: Due) -> str:
         return f"{100 + due.number // _FOLDER_FILES:03d}KATYD/IMG_{due.number % 1_000_000:06d}"
 
     def _draw(self, due: Due, fault: Fault | None) -> tuple[bytes, list[Truth], list[str]]:
-        frame = SimulatedFrame(self._camera, due.at, 0)
+        frame = SimulatedFrame(self.camera, due.at, 0)
         rows = [] if fault is Fault.BLACK_FRAME else self._rows(frame)
         if fault not in (Fault.BLACK_FRAME, Fault.NO_METADATA):
             return frame.jpeg(self.plan.fidelity, reading=self.reading(due.at), serial=self.sensor_id), rows, []
         pixels = frame.pixels(self.plan.fidelity)
         if fault is Fault.NO_METADATA:
-            return _plain_jpeg(pixels, self._camera.scene.quality), rows, []
-        black = _plain_jpeg(np.zeros_like(pixels), self._camera.scene.quality)
+            return _plain_jpeg(pixels, self.camera.scene.quality), rows, []
+        black = _plain_jpeg(np.zeros_like(pixels), self.camera.scene.quality)
         return stamped(black, self.reading(due.at), self.sensor_id), rows, []
 
     def _rows(self, frame: SimulatedFrame) -> list[Truth]:

@@ -12,11 +12,13 @@ the last syllable that begins before the end asked for.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 import msgspec
 import numpy as np
+import scipy.fft
 
 from katydid.sensors.sources.simulated.recorders import noise
 from katydid.sensors.sources.simulated.recorders.bands import band_of, band_power
@@ -157,7 +159,10 @@ def sung_from(
     """
     score = SONGS[species]
     pause = 1.3 / (score.echemes_per_s * score.rate_factor(temperature_c))
-    sound = song(species, seconds + pause, sample_rate, temperature_c, rng, voice)
+    count = scipy.fft.next_fast_len(
+        math.ceil((seconds + pause) * sample_rate), real=True
+    )  # Else transforms take a second.
+    sound = song(species, count / sample_rate, sample_rate, temperature_c, rng, voice)
     sound = sound[_sounding(sound)][: round(seconds * sample_rate)]
     sound = sound[_sounding(sound)]
     ramp = min(round(_ATTACK_S * sample_rate), len(sound) // 2)
