@@ -3,6 +3,7 @@ tests/contract, beside the DuckDB store."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -98,6 +99,49 @@ def test_a_night_whose_occurrences_could_not_be_written_waits(
         assert store.unfollowed() == 1
         assert store.follow() == 1
         assert store.occurrences(EVERYTHING).num_rows == 1
+
+
+def seconds_ago(arrival: Arrival) -> int:
+    return (time.time_ns() - arrival.outcome.captured_at) // 10**9
+
+
+def test_a_bucket_that_deletes_what_is_old_takes_the_mark_of_what_it_still_takes(fake: FakeInflux, make: Make) -> None:
+    """A night begins at noon, hours before its first capture."""
+    first, *others = film(make, 3)
+    bucket = fake.new_bucket(retention_s=seconds_ago(first) + 1_800)
+    with open_influx(url_of(fake, bucket), token=fake.token, patience=HURRY) as store:
+        store.write([first, *others])
+        assert store.follow() == 1
+        assert store.unfollowed() == 0
+
+
+def test_a_night_that_the_server_will_not_take_is_told_and_no_obstacle_to_others(
+    fake: FakeInflux, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    bee = {"kind": Kind.FRAME, "taxa": ("Apis mellifera",)}
+    old, new = make(sensor="old", **bee), make(sensor="new", at_s=5 * 86_400, **bee)
+    bucket = fake.new_bucket()
+    with open_influx(url_of(fake, bucket), token=fake.token, patience=HURRY) as store:
+        store.write([old, new])
+        fake.buckets[bucket].retention_s = seconds_ago(new) + 86_400
+        assert store.follow() == 1
+        assert [row["sensor_id"] for row in store.occurrences(EVERYTHING).to_pylist()] == ["new"]
+        assert store.unfollowed() == 1
+        (told,) = (record.getMessage() for record in caplog.records)
+        assert "of old is not followed" in told and "retention" in told
+        assert store.follow() == 0
+        assert len(caplog.records) == 1, "told once"
+
+
+def test_a_sensor_that_came_to_another_site_keeps_its_long_stays(fake: FakeInflux, make: Make) -> None:
+    url = url_of(fake, fake.new_bucket())
+    frames = [make(n, sensor="cam", kind=Kind.FRAME, taxa=("Apis mellifera",), at_s=n) for n in range(2_001)]
+    for sites, some in (({}, frames[:2_000]), ({"cam": "Heath"}, frames[2_000:])):
+        with open_influx(url, token=fake.token, patience=HURRY, sites=sites) as store:
+            store.write(some)
+            assert store.follow() == 1
+            kept = [len(row["detection_ids"]) for row in store.occurrences(EVERYTHING).to_pylist()]
+    assert kept == [2_001]
 
 
 def test_other_settings_follow_every_night_again(store: InfluxStore, make: Make) -> None:

@@ -18,7 +18,7 @@ from katydid.models.follow.looks import Look, look_of
 from katydid.models.follow.sessions import reach, session_of
 from katydid.models.occurrence import Occurrence
 from katydid.models.outcome import Outcome
-from katydid.streams.errors import StoreUnusable
+from katydid.streams.errors import Unkeepable
 from katydid.streams.store import reads
 from katydid.streams.store.columns import OCCURRENCE
 from katydid.streams.store.following import Session
@@ -28,7 +28,7 @@ from katydid.streams.store.influx.cells import whole
 from katydid.streams.store.influx.connection import Connection, Row
 from katydid.streams.store.influx.evidence import evidence_of, occurrence_of_evidence
 from katydid.streams.store.influx.influxql import Stretch, around, of_sensors, select, tag
-from katydid.streams.store.influx.lines import Encoder
+from katydid.streams.store.influx.lines import Encoder, Unwritable
 from katydid.streams.store.influx.plain import original_tag, original_text
 from katydid.streams.store.influx.points import Sites
 from katydid.streams.store.influx.schema import OCCURRENCE as OCCURRENCES
@@ -44,14 +44,17 @@ async def follow_session(
     connection: Connection, writer: Writer, sites: Sites, session: Session, settings: FollowSettings
 ) -> int:
     """Replace the occurrences of one session by those that its captures give now; how many there are. Raises Refusal,
-    NoAnswer, StoreUnusable, StoreUnreachable."""
+    NoAnswer, StoreUnusable, StoreUnreachable, and Unkeepable where one of them will never be taken."""
     looks = await _looks(connection, session)
     found = await asyncio.to_thread(follow_looks, looks, settings)
-    lines = [_line(one, sites) for one in found]
+    try:
+        lines = [_line(one, sites) for one in found]
+    except (Unwritable, OverflowError) as error:
+        raise Unkeepable(f"an occurrence of {session[0]} cannot be kept: {error}") from error
     stay = {(one.occurrence_id, sites(one.sensor_id)) for one in found}
     lines += _gone(await _kept(connection, session), stay, session)
     for refused in await writer.write(lines):
-        raise StoreUnusable(f"an occurrence of {session[0]} is refused: {refused.reason}")
+        raise Unkeepable(f"an occurrence of {session[0]} is refused: {refused.reason}")
     return len(found)
 
 
@@ -139,7 +142,9 @@ async def _whole_occurrence(connection: Connection, row: Row) -> Occurrence:
     parts = [original_text(str(row["evidence"]))]
     if whole(row["parts"]) > 1:
         at, names = whole(row["time"]), [f"evidence_{number}" for number in range(2, whole(row["parts"]) + 1)]
-        where = of_sensors([original_tag(str(row["sensor"]))])
+        # After a change of sites it may have stood under another one, at the same time.
+        sensor, site = (original_tag(str(row[name])) for name in ("sensor", "site"))
+        where = [*of_sensors([sensor]), f'"site" = {tag(site)}']
         found = await connection.ask(select(OCCURRENCES, (*names, "occurrence_id"), Stretch(at, at + 1), where=where))
         (more,) = (one for one in found if one["occurrence_id"] == row["occurrence_id"])
         parts += [original_text(str(more[name])) for name in names]

@@ -51,7 +51,8 @@ def followed_line(session: Session, touched: int, settings: str) -> bytes:
 
 def _line(session: Session, fields: dict[str, object]) -> bytes:
     sensor, night = session
-    at = min(max(reach(night)[0] + WIDEST, EARLIEST), LATEST)
+    # Behind all of its captures: a bucket that deletes what is old takes the mark of whatever capture it still takes.
+    at = min(max(reach(night)[1], EARLIEST), LATEST)
     line = _session.sparse((speakable(sensor), night), fields, at)
     assert line is not None  # It has a field.
     return line

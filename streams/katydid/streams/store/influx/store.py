@@ -8,6 +8,7 @@ are not kept here; a log such as Kafka keeps its own.
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
@@ -35,6 +36,8 @@ from katydid.streams.store.protocol import By, OutcomeFilter, Window
 
 QUIET, OFTEN = 30 * SECOND, 300 * SECOND
 """Nanoseconds: a session is followed when nobody has added to it for so long; one that never rests, so often."""
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Poison = Callable[[Arrival, str], None]
@@ -95,6 +98,8 @@ class InfluxStore:
         self._insistence = Insistence(patience)
         self._writer = Writer(connection.write, self._insistence)
         self._batches = BatchWriter(connection, self._writer, self._insistence, self._site)
+        self._given_up: set[tuple[Session, int]] = set()
+        """Sessions that could not be followed, as they were then."""
         self.findings = tuple(findings)
         """What the checks at start found."""
 
@@ -154,7 +159,8 @@ class InfluxStore:
     def follow(self, settings: FollowSettings = DEFAULTS, *, now: int | None = None, all_of_it: bool = False) -> int:
         """Make the occurrences of the sessions that were added to since they were followed; how many sessions. With
         `now` (UTC, nanoseconds) those rest that are being added to: touched within `QUIET`, and followed within
-        `OFTEN`. `all_of_it` looks for sessions that no batch has marked, too. Raises as `write`."""
+        `OFTEN`. `all_of_it` looks for sessions that no batch has marked, too. One that the server will not take is
+        told, left waiting, and not tried again until something is added to it. Raises as `write`."""
         digest, waiting = settings.digest(), []
         for night in self.nights():
             if night.waits(digest) and (now is None or _is_due(night, now)):
@@ -162,12 +168,22 @@ class InfluxStore:
         if all_of_it:
             unmarked = self._insisted(lambda: sessions.unmarked(self._connection))
             waiting += [(session, 0) for session in sorted(unmarked)]
-        for session, touched in waiting:
+        waiting = [one for one in waiting if one not in self._given_up]
+        return sum(self._followed(session, touched, settings) for session, touched in waiting)
+
+    def _followed(self, session: Session, touched: int, settings: FollowSettings) -> bool:
+        """Whether it could be."""
+        try:
             found = self._insisted(functools.partial(self._follow_session, session, settings))
-            if touched or found:
-                line = sessions.followed_line(session, touched, digest)
-                self._connection.run(self._writer.write([line]))
-        return len(waiting)
+        except Unkeepable as error:
+            _log.warning("%s of %s is not followed, its outcomes are safe: %s", session[1], session[0], error)
+            self._given_up.add((session, touched))
+            return False
+        if touched or found:
+            line = sessions.followed_line(session, touched, settings.digest())
+            for refused in self._connection.run(self._writer.write([line])):
+                raise StoreUnusable(f"that {session[1]} of {session[0]} was followed is refused: {refused.reason}")
+        return True
 
     def nights(self) -> list[sessions.Night]:
         """All sessions as they stand, those that have waited longest first. Raises as `write`."""
