@@ -17,8 +17,8 @@ def power_in(samples: np.ndarray, low: float, high: float) -> float:
     return float(np.mean(scipy.signal.sosfiltfilt(sos, samples.astype(np.float64)) ** 2))
 
 
-@pytest.mark.parametrize("species", ["Gryllus campestris", "Chorthippus brunneus", "Oecanthus pellucens"])
-@pytest.mark.parametrize("snr_db", [0.0, 10.0, 20.0])
+@pytest.mark.parametrize("species", ["Chorthippus brunneus", "Oecanthus pellucens"])
+@pytest.mark.parametrize("snr_db", [0.0, 20.0])
 @pytest.mark.parametrize("noises", [(), (Noise.RAIN,)])
 def test_a_song_stands_over_what_is_no_song_by_its_ratio(
     species: str, snr_db: float, noises: tuple[Noise, ...]
