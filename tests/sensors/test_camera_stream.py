@@ -48,6 +48,7 @@ def test_what_is_shown_of_an_address_has_no_secret(text: str, shown: str) -> Non
         "rtsp://user:12#s3cret@host/stream",
         "rtsp://user:12?s3cret@host/stream",
         "rtsp://user:s3cret#x@host/stream",
+        "rtsp://us@er:12/s3cret@host/stream",
         "rtsp://[user:s3cret@host/stream",
         "rtsp://",
         "ftp://user:s3cret@host/film",

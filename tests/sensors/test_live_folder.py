@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from katydid.sensors import scratch
 from katydid.sensors.capture import ClockSource
 from katydid.sensors.errors import FolderUnwritable, SourceError
 from katydid.sensors.metadata import own
@@ -94,6 +95,17 @@ def test_two_processes_do_not_share_a_sensor(tmp_path: Path) -> None:
         with LiveFolder(tmp_path, "hedge"):
             pass
     with LiveFolder(tmp_path, "meadow"):
+        pass
+
+
+def test_a_file_system_without_locks_is_not_taken_for_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(file: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(scratch, "lock", unknown)
+    with pytest.raises(FolderUnwritable, match="No locks available"), LiveFolder(tmp_path, "meadow"):
         pass
 
 

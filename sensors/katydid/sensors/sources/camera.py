@@ -319,8 +319,9 @@ class Camera:
     def run(self) -> CameraHealth:
         """Until the film ends, `count` frames are kept, or `stop` says so: then what was taken is kept. Raises
         SourceError, OverLimit, and FolderUnwritable where the disk is full."""
-        for leaving in self._folder.left_over(".jpg"):  # Never whole, and nothing was told of it.
-            leaving.unlink(missing_ok=True)
+        with self._folder.writing():
+            for leaving in self._folder.left_over(".jpg"):  # Never whole, and nothing was told of it.
+                leaving.unlink(missing_ok=True)
         watcher = Watcher(self._settings, self.health, self._told)
         try:
             if self._settings.address.live:

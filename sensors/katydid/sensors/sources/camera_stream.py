@@ -148,7 +148,7 @@ def read_address(text: str, *, password: str = "") -> Address:
 def _network(parts: urllib.parse.SplitResult, password: str) -> Address:
     if not parts.hostname:
         raise SourceError("the address of the camera names no host: rtsp://USER@HOST:PORT/PATH is wanted")
-    if parts.username is None and "@" in parts.path + parts.query + parts.fragment:
+    if parts.password is None and "@" in parts.path + parts.query + parts.fragment:
         raise SourceError("an '@' stands behind the host of the camera: write / ? # @ in a password as %2F %3F %23 %40")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     where = f"{host}:{parts.port}" if parts.port else host

@@ -15,6 +15,7 @@ file is called "…_2".
 
 from __future__ import annotations
 
+import errno
 import filecmp
 import os
 import re
@@ -30,6 +31,8 @@ from katydid.sensors.errors import FolderUnwritable, SourceError
 
 UNFINISHED, LOCK, HEALTH = ".unfinished", ".owner.lock", ".health.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_HELD = (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
+"""What a lock says that another process has; anything else comes of a file system without locks."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -56,6 +59,11 @@ class LiveFolder:
             scratch.lock(self._lock)
         except OSError as exc:
             self._lock.close()
+            if exc.errno not in _HELD:
+                raise FolderUnwritable(
+                    f"{self.directory} cannot be held against other processes ({exc.strerror or exc}): name a folder "
+                    "on a disk of this machine with --out"
+                ) from exc
             raise SourceError(
                 f"another process captures into {self.directory}: give this one its own name with --sensor"
             ) from exc
