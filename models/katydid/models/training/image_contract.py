@@ -72,7 +72,7 @@ chosen beside it names what lies in the boxes.
 
 **Made from** 114 photos of yellow sticky traps with 9,856 boxes (SPOHF, insect-detection-yellow-traps; CC BY 4.0) and
 8 frames of a hive's entrance with 139 points (Mat Kelcey, bnn; MIT). {weights:.2f} million weights, from scratch,
-{steps} batches of 16 patches of 256 pixels: about {minutes:.0f} minutes of CPU.
+{steps} batches of 16 patches of 256 pixels: about {minutes:.0f} minutes of CPU a network. Eight bits.
 
 ## How good it is
 
@@ -85,11 +85,14 @@ Written down is what has a probability of at least {report}; the other two write
 {table}
 ## How to doubt it
 
-- **The truth has holes.** Whoever drew the boxes left out many insects, above all small and worn ones.{seen}
+- **The truth has holes.** Whoever drew the boxes left out many insects, above all small and worn ones.
+  Of the 40 surest boxes that counted as false, 36 hold an insect as far as an eye can tell; of 40 drawn at random from
+  those with a score over 0.4, about 29 (version 1.0, looked at by one person).
   So average precision and, above all, recall at one false box a photo say less than the truth: a box around an insect
   that nobody drew counts as false.
 - A probability is the chance that somebody had drawn such a box, fitted on the held-out photos that the table is of.
-- One camera, one kind of trap, one project. Other grounds were not measured, but for the frames of the hive.
+- One camera, one kind of trap, one project. On other grounds it is of little use: on 35 frames of flowers with honey
+  bees it found 6 of 38, and some 7 boxes a frame that are none.
 - On plants, print, dirt and the table under the trap it finds what is not there: look at the report's pictures.
 - Insects that lie on each other are one box at times.
 
