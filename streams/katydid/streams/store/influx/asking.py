@@ -17,15 +17,16 @@ from katydid.streams.store.influx.calculation import (
     Tables,
     activity_rows,
     answer,
+    counted_rows,
     effort_rows,
     hash_of,
 )
 from katydid.streams.store.influx.cells import whole
 from katydid.streams.store.influx.connection import Connection
-from katydid.streams.store.influx.following import occurrence_rows
 from katydid.streams.store.influx.influxql import EVER, around, chosen_by, matching, select, sums
 from katydid.streams.store.influx.schema import ACTIVITY_1H, CAPTURE, EFFORT_1H, Measurement
 from katydid.streams.store.influx.schema import DETECTION as DETECTIONS
+from katydid.streams.store.influx.schema import OCCURRENCE as OCCURRENCES
 from katydid.streams.store.influx.sessions import nights
 from katydid.streams.store.influx.timestamps import HOUR
 from katydid.streams.store.protocol import By, OutcomeFilter, Window
@@ -41,6 +42,7 @@ _ACTIVITY = (
     "sum_confidence",
     "max_confidence",
 )
+_COUNTED = ("sensor", "first_seen", "taxon_id", "taxon", "common_name", "rank", "count")
 _EFFORT = ("sensor", *EFFORT_1H.fields)
 _TOTALS = (
     *(("SUM", name, name) for name in EFFORT_1H.fields if not name.endswith("captured_at")),
@@ -59,7 +61,7 @@ async def activity(connection: Connection, window: Window, by: By, taxa: Sequenc
     tables = {
         "activity_1h": activity_rows(await connection.ask(select(ACTIVITY_1H, _ACTIVITY, stretch))),
         "effort_1h": effort,
-        "occurrence": await occurrence_rows(connection, wider),
+        "occurrence": counted_rows(await connection.ask(select(OCCURRENCES, _COUNTED, stretch, where=['"count" > 0']))),
         "unfollowed": await _unfollowed(connection, effort),
     }
     return answer(reads.activity_query(window, by, taxa), ACTIVITY, tables)

@@ -52,6 +52,18 @@ EFFORT_ROWS = pa.schema(
     ]
 )
 
+COUNTED_ROWS = pa.schema(
+    [
+        ("sensor_id", pa.string()),
+        ("first_seen", _NS),
+        ("taxon_id", pa.string()),
+        ("taxon", pa.string()),
+        ("common_name", pa.string()),
+        ("rank", pa.string()),
+        ("individual_count", pa.int64()),
+    ]
+)
+
 
 class Gathered:
     """Outcomes as tables, made piece by piece, so that no more than one piece lives as records."""
@@ -113,6 +125,17 @@ def activity_rows(found: Sequence[Row]) -> pa.Table:
 def effort_rows(found: Sequence[Row]) -> pa.Table:
     """Rows of the measurement `effort_1h` as the table of that name."""
     return _table(EFFORT_ROWS, _hours(found), found)
+
+
+def counted_rows(found: Sequence[Row]) -> pa.Table:
+    """Rows of the measurement `occurrence` as the table of that name, as far as it is counted."""
+    columns: dict[str, list[object]] = {
+        "sensor_id": [original_tag(str(row["sensor"])) for row in found],
+        "individual_count": [row["count"] for row in found],
+    }
+    for name in ("taxon_id", "taxon", "common_name", "rank"):
+        columns[name] = [original_text(str(row[name])) if row["taxon_id"] else None for row in found]
+    return _table(COUNTED_ROWS, columns, found)
 
 
 def _hours(found: Sequence[Row]) -> dict[str, list[object]]:

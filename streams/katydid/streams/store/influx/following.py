@@ -60,15 +60,10 @@ async def follow_session(
 
 async def occurrences(connection: Connection, chosen: OutcomeFilter) -> pa.Table:
     """OCCURRENCE rows first seen in the window."""
-    found = await occurrence_rows(connection, chosen.window, chosen.sensors)
+    where = [*of_sensors(chosen.sensors), '"count" > 0']
+    rows = await connection.ask(_question(around(chosen.window), where))
+    found = occurrence_table([await _whole_occurrence(connection, row) for row in rows])
     return answer(reads.occurrences_query(chosen), OCCURRENCE, {"occurrence": found})
-
-
-async def occurrence_rows(connection: Connection, window: Window, sensors: Sequence[str] = ()) -> pa.Table:
-    """The table `occurrence` of a DuckDB store, of those first seen within a second of the window."""
-    where = [*of_sensors(sensors), '"count" > 0']
-    rows = await connection.ask(_question(around(window), where))
-    return occurrence_table([await _whole_occurrence(connection, row) for row in rows])
 
 
 def _question(stretch: Stretch, where: Sequence[str]) -> str:
