@@ -119,6 +119,15 @@ def test_what_was_read_of_such_a_batch_before_is_not_stood_in_for_again() -> Non
     assert partition.next_fetch_offset == 10
 
 
+def test_what_stands_before_a_broken_record_is_read_and_the_rest_is_stood_in_for() -> None:
+    broken = bytearray(batch([b"AAAA", b"BBBB", b"CCCC"], first=7))
+    broken[broken.index(b"BBBB") - 1] += 2  # Its length, one more: zigzag.
+    good, first, end = read(bytes(broken))
+    assert (good.offset, good.value) == (7, b"AAAA")
+    assert (first.offset, stand_in(first).last, end.offset) == (8, 9, 9)
+    assert stand_in(first).unpacks_to == len(broken) - RECORDS_AT
+
+
 @pytest.mark.parametrize(("codec", "most"), [(SNAPPY, 22), (LZ4, 255), (GZIP, 1032)])
 def test_a_stand_in_says_what_its_batch_may_unpack_to(codec: int, most: int) -> None:
     packed = batch([bytes(UNPACKED_BYTES)], GZIP) if codec == GZIP else batch([bytes(1_000)], codec)

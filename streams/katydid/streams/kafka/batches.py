@@ -34,7 +34,7 @@ from katydid.streams.kafka.records import REST, UNREADABLE_HEADER, StandIn
 UNPACKED_BYTES = 64 << 20
 """Largest batch that is unpacked: 12 MiB of what gzip makes small, such as health readings, come to some 60."""
 _CODECS = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
-_EXPANDS = {1: 1032, 2: 22, 3: 255}
+_EXPANDS = {0: 1, 1: 1032, 2: 22, 3: 255}
 """How many bytes one can become at most: deflate makes 258 of two bits, snappy 64 of three bytes, lz4 255 of one. zstd
 knows no bound; librdkafka's is its `receive.message.max.bytes`."""
 ZSTD_BYTES = 100_000_000
@@ -89,18 +89,26 @@ class Batch:
 
     def __iter__(self) -> Iterator[Any]:
         """Its records. Some may come twice: aiokafka passes over offsets that it had."""
+        had = self._wanted
         try:
-            plain = unpacked(self._data)
-            try:
-                yield from self._batch if plain is self._data else DefaultRecordBatch(plain)
-            except UnicodeDecodeError:
-                yield from _Escaping(plain)
+            for record in self._records():
+                had = max(had, record.offset + 1)
+                yield record
         except (Unreadable, CorruptRecordException) as error:
-            yield from self._stand_ins(str(error))
+            yield from self._stand_ins(str(error), had)
 
-    def _stand_ins(self, words: str) -> Iterator[Any]:
-        """One for all that are wanted of this batch, at the first offset; and its end, where that is another one."""
-        first, last = max(self._batch.base_offset, self._wanted), self._batch.next_offset - 1
+    def _records(self) -> Iterator[Any]:
+        plain = unpacked(self._data)
+        try:
+            yield from self._batch if plain is self._data else DefaultRecordBatch(plain)
+        except UnicodeDecodeError:
+            yield from _Escaping(plain)
+
+    def _stand_ins(self, words: str, had: int) -> Iterator[Any]:
+        """One for all of this batch that were not had, at the first of them; and its end, where that is another one."""
+        first, last = max(self._batch.base_offset, had), self._batch.next_offset - 1
+        if first > last:
+            return
         why = StandIn(words.encode())
         why.last, why.unpacks_to = last, unpacks_to(self._data)
         yield self._stand_in(first, why)
