@@ -62,6 +62,29 @@ def test_captures_that_do_not_say_when_they_were_made_are_followed_each_alone() 
     assert [(one.captures, len(one.detections)) for one in follow(clips)] == [(1, 2), (1, 2)]
 
 
+def test_nights_of_a_clock_that_was_never_set_are_followed_one_by_one() -> None:
+    """Each night begins again at the same hour of 1970, while the camera counts its pictures on: a moth of the first
+    night and one of the second sit in one place at one time by the clock."""
+    nights = []
+    for night in range(2):
+        outcomes, _ = filmed([Animal("moth", still(0.4, 0.5))], [10.0 * n for n in range(30)], sensor="CAM-1")
+        for number, one in enumerate(outcomes):
+            clock = msgspec.structs.replace(one.clock, flags=("before_2000",))
+            capture = f"{night:02x}{one.capture_id[2:]}"
+            detection_ids = [
+                msgspec.structs.replace(d, detection_id=f"{night:02x}{d.detection_id[2:]}") for d in one.detections
+            ]
+            nights.append(
+                msgspec.structs.replace(
+                    one, clock=clock, capture_id=capture, sequence=100 * night + number, detections=tuple(detection_ids)
+                )
+            )
+    assert [one.captures for one in follow(nights)] == [30, 30]
+    assert follow(nights[::-1]) == follow(nights)
+    unnumbered = [msgspec.structs.replace(one, sequence=None) for one in nights]
+    assert sum(one.captures for one in follow(unnumbered)) == 60
+
+
 def timeless(outcomes: list[Outcome]) -> list[Outcome]:
     return [
         msgspec.structs.replace(one, clock=msgspec.structs.replace(one.clock, flags=("no_reading",)))

@@ -19,7 +19,7 @@ from katydid.models.follow import frames
 from katydid.models.follow.clips import Event, bouts
 from katydid.models.follow.frames import Track
 from katydid.models.follow.fusing import Fused, fuse
-from katydid.models.follow.looks import Look, Seen, in_order, look_of
+from katydid.models.follow.looks import Look, Seen, in_order, look_of, restarts
 from katydid.models.follow.sessions import session_of
 from katydid.models.follow.settings import ClipSettings, FollowSettings, FrameSettings
 from katydid.models.occurrence import Occurrence
@@ -41,19 +41,32 @@ def follow(outcomes: Iterable[Outcome], settings: FollowSettings = DEFAULTS) -> 
 
 def follow_looks(looks: Iterable[Look], settings: FollowSettings = DEFAULTS) -> tuple[Occurrence, ...]:
     """The same from what follow needs to know of the outcomes. A capture that says nothing of when it was made is
-    followed alone: pictures copied in one second are no film."""
+    followed alone: pictures copied in one second are no film; so is each run of a clock that nobody set."""
     sessions: dict[tuple[str, str, Kind, str], list[Look]] = {}
     for look in in_order(looks):
         alone = "" if look.dated else look.capture_id
         sessions.setdefault((look.sensor_id, session_of(look.at, look.zone), look.kind, alone), []).append(look)
     found: list[Occurrence] = []
     digest = settings.digest()
-    for (_, session, kind, _), some in sessions.items():
-        if kind is Kind.FRAME:
-            found.extend(_animal(track, session, settings, digest) for track in frames.tracks(some, settings.frames))
-        else:
-            found.extend(_bout(bout, session, settings, digest) for bout in bouts(some, settings.clips))
+    for (_, session, kind, _), every in sessions.items():
+        for some in _runs(every):
+            if kind is Kind.FRAME:
+                tracks = frames.tracks(some, settings.frames)
+                found.extend(_animal(track, session, settings, digest) for track in tracks)
+            else:
+                found.extend(_bout(bout, session, settings, digest) for bout in bouts(some, settings.clips))
     return tuple(sorted(found, key=lambda occurrence: (occurrence.first_seen, occurrence.occurrence_id)))
+
+
+def _runs(looks: list[Look]) -> Iterable[list[Look]]:
+    """The looks of a session, those of a clock that began anew apart."""
+    run_of = restarts(looks)
+    if not run_of:
+        return [looks]
+    runs: dict[int, list[Look]] = {}
+    for look in looks:
+        runs.setdefault(run_of.get(look.capture_id, -1), []).append(look)
+    return runs.values()
 
 
 def _animal(track: Track, session: str, settings: FollowSettings, digest: str) -> Occurrence:

@@ -13,6 +13,9 @@ from katydid.models.outcome import Alternative, Outcome, RankProbability, Status
 from katydid.sensors.capture import Kind
 from katydid.sensors.clock import TIMELESS
 
+UNSET = "before_2000"
+"""The flag of a clock that nobody set."""
+
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A detection, as far as following goes. Fields as in `Detection`."""
@@ -47,6 +50,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """UTC, nanoseconds: captured_at."""
     dated: bool = True
     """False: nothing but the file's date says when it was made, so nothing is known of what was before it."""
+    unset: bool = False
+    """True: the clock had not been set, and began somewhere before 2000 when the power came."""
     resolution_s: float = 1.0
     """Smallest step of the clock."""
     zone: str = "UTC"
@@ -69,6 +74,7 @@ def look_of(outcome: Outcome) -> Look:
         kind=outcome.kind,
         at=outcome.captured_at,
         dated=TIMELESS not in outcome.clock.flags,
+        unset=UNSET in outcome.clock.flags,
         resolution_s=outcome.clock.resolution_s,
         zone=outcome.clock.zone,
         sequence=outcome.sequence,
@@ -104,6 +110,23 @@ def in_order(looks: Iterable[Look]) -> list[Look]:
         if other is not look and other != look:
             once[look.capture_id] = min(other, look, key=_preference)
     return sorted(once.values(), key=_made)
+
+
+def restarts(looks: Sequence[Look]) -> dict[str, int]:
+    """Capture → how often an unset clock had begun anew before it: its time goes back while the sensor's own numbers go
+    on. Such nights lie one over the other by the clock, and must not be followed as one. Where numbers are missing or
+    come twice nothing can be told, and nothing is said."""
+    unset = [look for look in looks if look.unset and look.sequence is not None]
+    numbers = [look.sequence for look in unset]
+    if len(set(numbers)) < len(numbers) or len(unset) < sum(look.unset for look in looks):
+        return {}
+    found: dict[str, int] = {}
+    times, before = 0, 0
+    for look in sorted(unset, key=lambda look: (look.sequence, look.capture_id)):
+        times += bool(found) and look.at < before
+        before = look.at
+        found[look.capture_id] = times
+    return found
 
 
 def moments(looks: Sequence[Look]) -> list[float]:

@@ -8,7 +8,7 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
-from katydid.models.follow.looks import Look, Seen
+from katydid.models.follow.looks import UNSET, Look, Seen
 from katydid.models.follow.sessions import reach, session_of
 from katydid.models.occurrence import Occurrence
 from katydid.models.outcome import Alternative, RankProbability, Taxon, Verdict
@@ -70,6 +70,7 @@ def _look(sensor_id: str, row: tuple[object, ...], seen: Sequence[Seen]) -> Look
             "kind": kind,
             "at": at,
             "dated": TIMELESS not in str(flags).split(","),
+            "unset": UNSET in str(flags).split(","),
             "resolution_s": resolution,
             "zone": zone,
             "sequence": sequence,
