@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -27,12 +28,15 @@ from katydid.sensors.limits import Limits
 from katydid.sensors.sources.folder import FolderSource
 from katydid.streams.earlier import EarlierFrames
 from katydid.streams.local import RunOptions, run_folder
+from katydid.streams.pipeline import Pipeline
 from katydid.streams.store import open_store
 from katydid.streams.tunables import PipelineSettings
 
 FRAMES = 20
 BROKEN = 5
 """The number of a frame that was cut off in the middle."""
+DEADLINE_S = 30.0
+ORDERED = "SELECT earlier_frames FROM outcome WHERE status != 'refused' ORDER BY captured_at"
 ONE_FRAME = 2 * 3
 """Bytes of the smallest pictures here."""
 
@@ -203,6 +207,23 @@ def test_a_run_that_is_killed_again_and_again_leaves_the_same_store(station: Pat
         left.append(len(outcomes(out)))
     assert 0 < left[0] < FRAMES and left == sorted(left), "killed in the middle"
     assert ran(station, out) == ran(station, tmp_path / "whole")
+
+
+@pytest.mark.parametrize("room", [1, 1 << 27])
+def test_cameras_that_were_let_go_for_others_are_read_again_and_nothing_changes(station: Path, room: int) -> None:
+    """Three cameras whose frames come in turn, and memory for one of them: each lets go of the others."""
+    quick = msgspec.structs.replace(
+        PipelineSettings.for_this_machine(2), max_earlier_bytes=room, commit_s=0.01, gather_s=0.01
+    )
+    with open_store(None) as store, Pipeline([], store, quick, earlier=store.earlier_frames) as pipeline:
+        for number, taken in enumerate(FolderSource(station).captures(lambda _: False)):
+            capture = msgspec.structs.replace(taken.capture, sensor_id=f"camera {number % 3}")
+            assert pipeline.put_wait(msgspec.structs.replace(taken, capture=capture), timeout=DEADLINE_S)
+        assert pipeline.drain(DEADLINE_S)
+        rows = [row for rows in store.tuples(ORDERED) for row in rows]
+        assert len(store.earlier_frames("camera 0")) == 7
+    behind = [n // 3 - (n % 3 == BROKEN % 3 and n > BROKEN) for n in range(FRAMES) if n != BROKEN]
+    assert [count for (count,) in rows] == behind
 
 
 def test_a_store_keeps_the_newest_eight_frames_of_a_camera_and_no_more(station: Path, tmp_path: Path) -> None:
