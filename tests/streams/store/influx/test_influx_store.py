@@ -387,3 +387,18 @@ def test_what_was_acknowledged_survives_a_kill(new_influx_server: Callable[[], S
             duckdb.write(night)
             assert store.content_hash() == duckdb.content_hash()
         assert store.sensors()["detections"].to_pylist() == [500]
+
+
+def test_an_hour_that_began_before_a_bucket_deletes_is_no_end_of_a_worker(fake: FakeInflux, make: Make) -> None:
+    """Two captures in one hour, and a bucket that takes nothing older than what lies between them."""
+    poisoned: list[str] = []
+    old, new = make(1, at_s=600), make(2, at_s=2_400)
+    age_s = (time.time_ns() - new.outcome.captured_at) // 10**9
+    url = url_of(fake, fake.new_bucket(retention_s=age_s + 900))
+    with open_influx(
+        url, token=fake.token, patience=HURRY, poison=lambda arrival, why: poisoned.append(arrival.outcome.capture_id)
+    ) as store:
+        store.write([old, new])
+        assert poisoned == [old.outcome.capture_id]
+        assert store.outcomes(EVERYTHING).column("capture_id").to_pylist() == [new.outcome.capture_id]
+        assert store.unfollowed() == 1

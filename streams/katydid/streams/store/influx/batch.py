@@ -32,6 +32,9 @@ from katydid.streams.store.influx.sessions import touched_lines
 from katydid.streams.store.influx.writer import Writer
 
 T = TypeVar("T")
+_TOO_OLD = "retention policy"
+"""In the words of a server that is told to delete what is old, where an hour began before that and its captures did
+not: within the hour they go too."""
 
 
 @dataclass
@@ -93,9 +96,10 @@ class BatchWriter:
         lines = await self._asked(lambda: self.hours.lines(self.connection, touched))
         lines += touched_lines((one.outcome for one in good), time.time_ns())
         for refused in await self.writer.write(lines):
-            raise StoreUnusable(
-                f"an hourly sum or session is refused: {refused.reason}. `katydid store check` says more"
-            )
+            if _TOO_OLD not in refused.reason:
+                raise StoreUnusable(
+                    f"an hourly sum or session is refused: {refused.reason}. `katydid store check` says more"
+                )
         self.hours.settled(touched)
 
     async def _asked(self, question: Callable[[], Awaitable[T]]) -> T:
