@@ -28,6 +28,7 @@ from servers.errors import ServerMissing
 
 HERE = Path(__file__).parent
 SOUNDSCAPE = HERE.parents[1] / "shared/data/soundscapes/birdnet_soundscape/soundscape.flac"
+SEQUENCE = HERE.parents[1] / "shared/data/camera_sequences/insectdct_flowers_gpl3"
 HELP_LIMIT_S = 0.3
 
 
@@ -58,6 +59,11 @@ def needs_servers() -> str:
     return ""
 
 
+def needs_sequence() -> str:
+    """Why the real camera cannot be judged; "" where it can."""
+    return "" if SEQUENCE.exists() else f"{SEQUENCE.name} is not there"
+
+
 def always() -> str:
     return ""
 
@@ -69,6 +75,7 @@ BENCHMARKS: dict[str, list[tuple[list[str], Callable[[], str]]]] = {
         (["pipeline.py", "birdnet", "--rounds", "2"], needs_birdnet),
     ],
     "detector": [(["detector.py", "--photos", "24", "--rounds", "2"], always)],
+    "motion": [(["motion.py", "--frames", "30"], always), (["insectdct.py"], needs_sequence)],
     "birdnet": [(["birdnet.py", "--minutes", "5", "--rounds", "3"], needs_birdnet)],
     "store": [(["store.py", "--rows", "1000000", "--thousands", "40"], always)],
     "follow": [(["follow.py", "--frames", "1000"], always)],
