@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 pytest.importorskip("faust", reason="needs the kafka extra")
@@ -49,12 +50,23 @@ class Kept:
     details: tuple[object, ...]
 
 
+def _without_occurrences(activity: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """What was detected, and the effort. Occurrences are followed when there is time, and what is followed may have a
+    row of its own."""
+    found = activity.drop_columns(["occurrences"])
+    effort = ["sensor_id", "bin_start", "effort_s", "effort_frames", "captures", "refused"]
+    hours = found.select(effort).group_by(effort).aggregate([])
+    return found.filter(pc.field("detections") > 0), hours.sort_by(
+        [("bin_start", "ascending"), ("sensor_id", "ascending")]
+    )
+
+
 def told(store: KeptStore) -> Kept:
     """Its content hash and the five reads, `detection` for every one there is."""
     detections = store.detections(EVERYTHING)
     reads = [store.outcomes(EVERYTHING), detections, store.latest(50), store.sensors()]
-    # Occurrences are followed in DuckDB alone, and when there is time.
-    reads += [store.activity(Window(), by).drop_columns(["occurrences"]) for by in By]
+    for by in By:
+        reads += _without_occurrences(store.activity(Window(), by))
     return Kept(store.content_hash(), tuple(reads), tuple(map(store.detection, detections["detection_id"].to_pylist())))
 
 
