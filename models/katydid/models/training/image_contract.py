@@ -87,7 +87,7 @@ Written down is what has a probability of at least {report}; the other two write
 
 - **The truth has holes.** Whoever drew the boxes left out many insects, above all small and worn ones.
   Of the 40 surest boxes that counted as false, 36 hold an insect as far as an eye can tell; of 40 drawn at random from
-  those with a score over 0.4, about 29 (version 1.0, looked at by one person).
+  those with a score over 0.4, about 29 (of two folds of version 1.0, looked at by one person).
   So average precision and, above all, recall at one false box a photo say less than the truth: a box around an insect
   that nobody drew counts as false.
 - A probability is the chance that somebody had drawn such a box, fitted on the held-out photos that the table is of.
