@@ -27,7 +27,7 @@ from katydid.streams.store.influx.calculation import answer
 from katydid.streams.store.influx.cells import whole
 from katydid.streams.store.influx.connection import Connection, Row
 from katydid.streams.store.influx.evidence import evidence_of, occurrence_of_evidence
-from katydid.streams.store.influx.influxql import Stretch, around, of_sensors, select, tag
+from katydid.streams.store.influx.influxql import Stretch, around, of_sensors, select, tag, text
 from katydid.streams.store.influx.lines import Encoder, Unwritable
 from katydid.streams.store.influx.plain import original_tag, original_text
 from katydid.streams.store.influx.points import Sites
@@ -52,7 +52,7 @@ async def follow_session(
     except (Unwritable, OverflowError) as error:
         raise Unkeepable(f"an occurrence of {session[0]} cannot be kept: {error}") from error
     stay = {(one.occurrence_id, sites(one.sensor_id)) for one in found}
-    lines += _gone(await _kept(connection, session), stay, session)
+    lines += _gone(await _kept(connection, session), stay)
     for refused in await writer.write(lines):
         raise Unkeepable(f"an occurrence of {session[0]} is refused: {refused.reason}")
     return len(found)
@@ -90,13 +90,16 @@ async def _kept(connection: Connection, session: Session) -> list[Row]:
     start, end = reach(night)
     # A song may begin hours into a recording.
     stretch = around(Window(start=start, end=end + (end - start)))
-    return await connection.ask(_question(stretch, [*of_sensors([sensor]), f'"session" = {tag(night)}', '"count" > 0']))
+    return await connection.ask(
+        _question(stretch, [*of_sensors([sensor]), f'"session" = {text(night)}', '"count" > 0'])
+    )
 
 
 def _line(one: Occurrence, sites: Sites) -> bytes:
     taxon, evidence = one.taxon, evidence_of(one)
     fields = (
         one.occurrence_id,
+        one.session,
         one.kind.value,
         one.first_seen,
         one.last_seen,
@@ -110,7 +113,7 @@ def _line(one: Occurrence, sites: Sites) -> bytes:
         evidence[0],
     )
     more = [(f"evidence_{number}", part) for number, part in enumerate(evidence[1:], start=2)]
-    return _occurrence.line((one.sensor_id, one.session, sites(one.sensor_id)), fields, _time(one), more)
+    return _occurrence.line((one.sensor_id, sites(one.sensor_id)), fields, _time(one), more)
 
 
 def _time(one: Occurrence) -> int:
@@ -121,14 +124,13 @@ _RESOLUTION_S = 1.0
 """Points lie within the second in which an occurrence was first seen, whatever the clock's resolution."""
 
 
-def _gone(kept: Sequence[Row], stay: set[tuple[str, str]], session: Session) -> list[bytes]:
+def _gone(kept: Sequence[Row], stay: set[tuple[str, str]]) -> list[bytes]:
     """Those that are none any more, or stand under another site now, with a count of nought."""
-    sensor, night = session
     lines = []
     for row in kept:
-        site = original_tag(str(row["site"]))
+        sensor, site = original_tag(str(row["sensor"])), original_tag(str(row["site"]))
         if (str(row["occurrence_id"]), site) not in stay:
-            lines.append(_occurrence.sparse((sensor, night, site), {"count": 0, "detections": 0}, whole(row["time"])))
+            lines.append(_occurrence.sparse((sensor, site), {"count": 0, "detections": 0}, whole(row["time"])))
     return [line for line in lines if line is not None]
 
 

@@ -137,20 +137,22 @@ SENSOR_HEALTH = Measurement(
 
 SESSION = Measurement(
     "session",
-    ("sensor", "session"),
+    ("sensor",),
     {
+        "session": _TEXT,  # the evening's date; as a tag each night would be a series of its own
         "touched": _WHOLE,  # when something was last added to it, by the writer's clock, UTC nanoseconds
         "followed": _WHOLE,  # the `touched` that its occurrences were made from
         "settings": _TEXT,  # digest of the settings that they were made with
     },
 )
-"""Two writers: a batch writes `touched` alone, whoever follows the other two."""
+"""Two writers: a batch writes `session` and `touched`, whoever follows `session` and the other two."""
 
 OCCURRENCE = Measurement(
     "occurrence",
-    ("sensor", "session", "site"),
+    ("sensor", "site"),
     {
         "occurrence_id": _TEXT,
+        "session": _TEXT,
         "kind": _TEXT,
         "first_seen": _WHOLE,  # exact, UTC, nanoseconds
         "last_seen": _WHOLE,

@@ -53,7 +53,7 @@ def _line(session: Session, fields: dict[str, object]) -> bytes:
     sensor, night = session
     # Behind all of its captures: a bucket that deletes what is old takes the mark of whatever capture it still takes.
     at = min(max(reach(night)[1], EARLIEST), LATEST)
-    line = _session.sparse((speakable(sensor), night), fields, at)
+    line = _session.sparse((speakable(sensor),), {"session": night, **fields}, at)
     assert line is not None  # It has a field.
     return line
 
@@ -63,7 +63,7 @@ async def nights(connection: Connection) -> list[Night]:
     rows = await connection.ask(select(SESSION, ("touched", "followed", "settings", "sensor", "session"), EVER))
     found = [
         Night(
-            session=(original_tag(str(row["sensor"])), original_tag(str(row["session"]))),
+            session=(original_tag(str(row["sensor"])), original_text(str(row["session"]))),
             touched=whole(row.get("touched") or 0),
             followed=whole(row.get("followed") or 0),
             settings=original_text(str(row.get("settings") or "")),
