@@ -6,7 +6,8 @@
 Each station has a camera (a frame every ten minutes, day and night, over a sheet, flowers or a feeder) and a recorder
 (20 s every hour), drawn at low fidelity while the pipeline runs, with everything that goes wrong in the field: a
 quarter of the stations send nothing and have their card read once a week, clocks drift, step and are reset, half a
-percent of the files arrives twice, and each kind of fault spoils two in a thousand. Frames go through the localisers
+percent of the files arrives twice, and each kind of fault spoils two in a thousand. They are drawn by a process of
+their own, so that memory and CPU time are the pipeline's. Frames go through the localisers
 and a tiny ONNX graph, clips through the placeholder, outcomes into a DuckDB store on disk, and a thread follows the
 nights that batches touch, as in a worker.
 
@@ -18,19 +19,21 @@ the pipeline's time (CPU of both).
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 from memory_soak import LIMIT_MB, Table, models, resident, slope
 
 from katydid.models.model import Model
+from katydid.sensors.sources.protocol import Taken
 from katydid.sensors.sources.simulated.cameras import Fidelity, TimeLapse, feeder, flower_patch, trap_sheet
 from katydid.sensors.sources.simulated.deployment import DeploymentSource
 from katydid.sensors.sources.simulated.plan import DeploymentPlan, troubled
@@ -67,6 +70,26 @@ def expected(month: DeploymentPlan) -> int:
     return round(month.stations * month.days * 86_400 * (1 / FRAME_EVERY_S + 1 / CLIP_EVERY_S))
 
 
+def draw(month: DeploymentPlan) -> None:
+    """The child: every capture to standard output, each behind its length."""
+    source = DeploymentSource(month)
+    for taken in source.captures(lambda position: False):
+        packed = msgspec.msgpack.encode(taken)
+        sys.stdout.buffer.write(len(packed).to_bytes(8, "big") + packed)
+    sys.stdout.buffer.flush()
+
+
+def drawn(stations: int, days: float, seed: int) -> Iterator[Taken]:
+    """What the child draws. Raises SystemExit where it fails."""
+    words = [sys.executable, __file__, "--draw", "--stations", str(stations), "--days", str(days), "--seed", str(seed)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        while head := child.stdout.read(8):
+            yield msgspec.msgpack.decode(child.stdout.read(int.from_bytes(head, "big")), type=Taken)
+        if child.wait():
+            raise SystemExit("the simulator failed")
+
+
 class FollowTime:
     """CPU time of the thread that follows."""
 
@@ -100,13 +123,13 @@ class Season:
         self._ended = threading.Event()
         self.pipeline = Pipeline(bundles, store, settings, durable=self._durable)
 
-    def over(self, source: DeploymentSource) -> None:
+    def over(self, captures: Iterator[Taken]) -> None:
         """Take everything, as fast as it can be drawn and identified."""
         watcher = threading.Thread(target=self._watch)
         watcher.start()
         try:
             with self.pipeline as pipeline:
-                for taken in source.captures(lambda position: False):
+                for taken in captures:
                     copy = self._duplicates.look(taken)
                     self.looked[copy] += 1
                     if copy is Copy.NEW:
@@ -135,18 +158,16 @@ class Season:
             self._table.add(*self.samples[-1])
 
 
-def soak(month: DeploymentPlan, folder: Path) -> bool:
+def soak(month: DeploymentPlan, captures: Iterator[Taken], folder: Path) -> bool:
     """Run, print, and say whether all of it held."""
     settle_process()
     settings = PipelineSettings.for_this_machine()
-    truth: Counter[str] = Counter()
-    source = DeploymentSource(month, tell=lambda row: truth.update([row.kind]))
     began, cpu = time.monotonic(), time.process_time()
     with open_store(folder / "season.duckdb") as store:
         follow = FollowTime(store)
         run = Season(store, settings, models(folder / "models", settings.workers), expected(month))
         store.keep_following()
-        run.over(source)
+        run.over(captures)
         took, cpu, late = time.monotonic() - began, time.process_time() - cpu, store.unfollowed()
         in_time = follow.times, follow.seconds
         store.follow()
@@ -160,7 +181,7 @@ def soak(month: DeploymentPlan, folder: Path) -> bool:
     )
     share = in_time[1] / progress.cpu_s
     print(f"followed {in_time[0]:,} times, {in_time[1]:.1f} s of CPU; the pipeline {progress.cpu_s:.0f} s: {share:.3f}")
-    print(f"occurrences {dict(counts['occurrence'])}; rows of truth {dict(truth)}")
+    print(f"occurrences {dict(counts['occurrence'])}")
     rising = slope(run.samples, new)
     judged = new >= ENOUGH
     words = f"aim {LIMIT_MB}" if judged else f"too short to judge: from {ENOUGH:,} on it should be under {LIMIT_MB}"
@@ -184,11 +205,16 @@ def main() -> int:
     parser.add_argument("--days", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=None, help="for the store; a temporary one else")
+    parser.add_argument("--draw", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    asked = options.stations, options.days, options.seed
+    month = plan(*asked)
+    if options.draw:
+        draw(month)
+        return 0
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        month = msgspec.structs.replace(plan(options.stations, options.days, options.seed), name="SOAK")
-        return 0 if soak(month, Path(folder)) else 1
+        return 0 if soak(month, drawn(*asked), Path(folder)) else 1
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ the mark stays where a batch came in between. So a store that is killed at any m
 comes to the same occurrences as one that was not.
 
 The thread follows a session when nobody has added to it for a while, and a session that never rests now and then. After
-each it rests ten times as long as that took: following takes less than a tenth of anyone's time.
+each it rests ten times as long as that took of a core: following takes less than a tenth of one, however much waits.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ QUIET_S = 5.0
 EVERY_S = 60.0
 """One that never is, is followed so often."""
 REST = 10.0
-"""Times as long as following took does the thread rest after it."""
+"""Times as long as following took of a core does the thread rest after it."""
+IDLE_S = 0.5
+"""Between two looks for something to do."""
 
 Session = tuple[str, str]
 """(sensor_id, session)"""
@@ -163,13 +165,13 @@ class Follower:
         return None
 
     def _run(self) -> None:
-        rest = 0.0
-        while not self._closed.wait(max(rest, 0.5)):
-            rest = 0.0
-            began = self._clock()
-            session = self.due(began)
+        rest = IDLE_S
+        while not self._closed.wait(rest):
+            rest = IDLE_S
+            session = self.due(self._clock())
             if session is None:
                 continue
+            began = time.thread_time()  # Not by the clock: it would rest for as long as others had the cores.
             try:
                 self._follow(session)
             except StoreError as error:
@@ -178,8 +180,7 @@ class Follower:
             except Exception:  # noqa: BLE001 - a supervising loop: a fault here must not keep outcomes from the store
                 _log.exception("%s of %s cannot be followed; its outcomes are safe", session[1], session[0])
                 self._given_up.add(session)
-            ended = self._clock()
             self._followed_at.pop(session, None)
             if self._marks.additions(session):
-                self._followed_at[session] = ended
-            rest = REST * (ended - began)
+                self._followed_at[session] = self._clock()
+            rest = REST * (time.thread_time() - began)
