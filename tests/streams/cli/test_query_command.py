@@ -121,7 +121,11 @@ def test_without_the_extra_it_is_named_and_files_can_be_asked(
     assert len(rows(capsys, "latest", str(tmp_path / "moor.duckdb"))) == 3
 
 
-def test_a_bucket_holds_no_occurrences_and_says_so(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_command(["query", "occurrences", url]) == 5
-    assert "no occurrences" in capsys.readouterr().err
+def test_a_bucket_that_nobody_follows_says_so_and_knows_of_no_occurrences(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["query", "occurrences", url, "--csv"]) == 0
+    said = capsys.readouterr()
+    assert "`katydid store follow`" in said.err
+    assert len(said.out.splitlines()) == 1, "the names of the columns"
     assert {row["occurrences"] for row in rows(capsys, "activity", url)} == {None}
