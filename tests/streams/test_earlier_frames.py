@@ -226,6 +226,20 @@ def test_cameras_that_were_let_go_for_others_are_read_again_and_nothing_changes(
     assert [count for (count,) in rows] == behind
 
 
+def test_memory_is_bounded_where_frames_come_one_at_a_time(station: Path) -> None:
+    """Twelve cameras, and room for two frames: nothing is under way whenever the next one comes."""
+    frame = 480 * 270
+    quick = msgspec.structs.replace(
+        PipelineSettings.for_this_machine(2), max_earlier_bytes=2 * frame, commit_s=0.01, gather_s=0.01
+    )
+    with open_store(None) as store, Pipeline([], store, quick, earlier=store.earlier_frames) as pipeline:
+        for number, taken in enumerate(list(FolderSource(station).captures(lambda _: False))[-12:]):
+            capture = msgspec.structs.replace(taken.capture, sensor_id=f"camera {number}")
+            assert pipeline.put_wait(msgspec.structs.replace(taken, capture=capture), timeout=DEADLINE_S)
+            assert pipeline.drain(DEADLINE_S)
+            assert pipeline._earlier.nbytes <= 2 * frame
+
+
 def test_a_store_keeps_the_newest_eight_frames_of_a_camera_and_no_more(station: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     ran(station, out)

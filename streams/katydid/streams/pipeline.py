@@ -260,13 +260,12 @@ class Pipeline:
     # ------------------------------------------------------------------ taking in
 
     def _fits(self, taken: Taken) -> bool:
+        # Asked first: it lets quiet cameras go, also of a worker that has nothing else to do.
+        room = not self._compares(taken.capture) or self._earlier.has_room(taken.capture.sensor_id)
         if self._items == 0:
             return True
-        if self._compares(taken.capture) and not self._earlier.has_room(taken.capture.sensor_id):
-            return False
-        return (
-            self._items < self.settings.max_items and self._bytes + _in_memory(taken.capture) <= self.settings.max_bytes
-        )
+        within = self._bytes + _in_memory(taken.capture) <= self.settings.max_bytes
+        return room and within and self._items < self.settings.max_items
 
     def _compares(self, capture: Capture) -> bool:
         """Whether a capture is a frame that is compared with those before it."""
