@@ -119,6 +119,15 @@ class TestSsd:
         expected = [(0.6, 0.6, 0.8, 0.8), (0.5, 0.25, 1.0, 0.5), (0.0, 0.0, 0.125, 0.25)]
         expect(seen, expected, [(0, 0.9), (0, 0.8), (0.4, 0)])
 
+    @pytest.mark.parametrize("name", ["boxes", "classes", "count"])
+    def test_outputs_of_another_length_are_an_error_that_names_them(self, tmp_path: Path, name: str) -> None:
+        outputs = {**self.outputs(0), "count": np.array([2.0])}
+        outputs[name] = np.resize(outputs[name], 5)
+        shape = SsdOutput(boxes="boxes", classes="classes", count="count")
+        bundle = bundle_of(tmp_path, stated(outputs, "scores"), Detector(output=shape), labels=TWO)
+        with pytest.raises(EngineError, match=f"the output '{name}' has the shape"):
+            seen_by(bundle, WHITE)
+
 
 def test_rt_detr_has_logits_and_centres(tmp_path: Path) -> None:
     logits = np.array([(2.0, -9.0), (-9.0, 0.0), (-9.0, -9.0)])

@@ -45,6 +45,13 @@ def test_the_truth_lies_where_it_is_asked_for(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").rglob("*.jpg"))
 
 
+def test_a_file_is_no_place_for_a_night(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("mine")
+    assert run_command(["simulate", str(tmp_path / "file")]) == 3
+    assert "is a file" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_a_folder_that_has_something_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     assert run_command(["simulate", str(tmp_path), *DEPLOYMENT]) == 3

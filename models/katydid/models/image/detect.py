@@ -80,12 +80,14 @@ def _ssd(
     activate: Activate,
 ) -> Found:
     n = len(scores)
-    scores, numbers = activate(scores.reshape(n, -1)), outputs[shape.classes].reshape(n, -1)
+    scores = activate(scores.reshape(n, -1))
     k = scores.shape[1]
-    boxes = outputs[shape.boxes]
+    boxes, numbers = outputs[shape.boxes], outputs[shape.classes]
     _expect("boxes", boxes, boxes.size == n * k * 4, f"four numbers for each of {k} scores")
-    _expect("classes", numbers, numbers.shape == (n, k), f"a class for each of {k} scores")
-    boxes = boxes.reshape(n, k, 4)
+    _expect("classes", numbers, numbers.size == n * k, f"a class for each of {k} scores")
+    if shape.count is not None:
+        _expect("count", outputs[shape.count], outputs[shape.count].size == n, "one number an item")
+    boxes, numbers = boxes.reshape(n, k, 4), numbers.reshape(n, k)
     if shape.y_first:
         boxes = boxes[..., (1, 0, 3, 2)]
     if not shape.relative:

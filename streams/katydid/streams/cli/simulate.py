@@ -60,6 +60,8 @@ def simulate(
     from katydid.sensors.errors import SourceError
     from katydid.sensors.sources.simulated import Night
 
+    if out.exists() and not out.is_dir():
+        raise SourceError(f"{out} is a file: give a new folder")
     if out.exists() and any(out.iterdir()):
         raise SourceError(f"{out} is not empty: give a new folder, so that nothing of yours is mixed with it")
     try:
