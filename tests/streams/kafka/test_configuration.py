@@ -48,6 +48,7 @@ def test_what_the_file_says_holds(tmp_path: Path) -> None:
         [models.identify]
         min_probability = 0.3
         [pipeline]
+        max_earlier_mib = 2000
         workers = 3
         """,
     )
@@ -57,6 +58,7 @@ def test_what_the_file_says_holds(tmp_path: Path) -> None:
     assert configuration.models.identify.min_probability == 0.3
     assert configuration.models.place is not None and configuration.models.place.latitude == 53.4
     assert configuration.pipeline.settings().workers == 3
+    assert configuration.pipeline.settings().max_earlier_bytes == 2000 * MIB
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,8 @@ class PipelineBounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Threads; None: one a core."""
     max_mib: Count = 256
     """Encoded media in memory, MiB."""
+    max_earlier_mib: Count = 128
+    """Frames that later ones are compared with in memory, MiB: about one a camera."""
     max_items: Count = 256
     """Captures in flight: a rebalance or stop waits for them."""
     batch: Count = 8
@@ -143,6 +145,7 @@ class PipelineBounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return msgspec.structs.replace(
             PipelineSettings.for_this_machine(self.workers),
             max_bytes=self.max_mib * MIB,
+            max_earlier_bytes=self.max_earlier_mib * MIB,
             max_items=self.max_items,
             batch=self.batch,
             commit_items=self.commit_items,
