@@ -27,7 +27,9 @@ def run(
     min_probability: float | None = typer.Option(
         None, "--min-probability", min=0, max=1, help="Leave out detections below it. Default: the bundle's own."
     ),
-    overlap: float | None = typer.Option(None, "--overlap", min=0, help="Seconds that windows of sound share: less than a window."),
+    overlap: float | None = typer.Option(
+        None, "--overlap", min=0, help="Seconds that windows of sound share: less than a window."
+    ),
     region: str = typer.Option(
         "auto", "--region", help="Where frames are looked at: auto, whole, settled, motion, both, crops."
     ),
