@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from katydid.models.errors import ModelError
 from katydid.models.manifest import SoundInput
 from katydid.models.sound.windows import Grid, Windows, grid_for, mono, resampled
 
@@ -88,7 +89,10 @@ def test_overlap_replaces_the_bundles_own_hop() -> None:
     sound = SoundInput(sample_rate=48000, samples=144000, hop_s=3.0)
     assert grid_for(sound).hop == 144000
     assert grid_for(sound, overlap_s=2.0).hop == 48000
-    assert grid_for(sound, overlap_s=5.0).hop == 1440, "windows always advance"
+    assert grid_for(sound, overlap_s=2.999).hop == 1440, "windows always advance"
+    for share in (3.0, 99.0):
+        with pytest.raises(ModelError, match=f"windows of 3 s cannot share {share:g} s"):
+            grid_for(sound, overlap_s=share)
 
 
 def test_channels_are_averaged() -> None:

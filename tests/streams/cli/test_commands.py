@@ -95,6 +95,7 @@ def test_the_root_of_a_drive_holds_no_store_and_that_is_said(capsys: pytest.Capt
         (["run", "{tmp}", "--timezone", "Mars/Olympus"], 2, "Mars/Olympus"),
         (["run", "{tmp}/nowhere"], 3, "no folder"),
         (["run", "{done}", "--models", "unicorns", "--out", "{tmp}/x"], 4, "unicorns"),
+        (["run", "{done}", "--out", "{tmp}/x", "--overlap", "99"], 4, "cannot share 99 s"),
         (["report", "{tmp}"], 5, "katydid run"),
         (["query", "species", "{tmp}"], 5, "katydid run"),
         (["explain", "0123", "{done}"], 5, "0123"),

@@ -26,6 +26,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from katydid.models.errors import ModelError
 from katydid.models.manifest import SoundInput
 
 Samples = NDArray[np.float32]
@@ -53,9 +54,14 @@ class Grid:
 
 def grid_for(sound: SoundInput, overlap_s: float | None = None) -> Grid:
     """The bundle's grid; with `overlap_s`, neighbouring windows share that many seconds (at most all but one
-    hundredth of a window, so that windows always advance)."""
+    hundredth of a window, so that windows always advance). Raises ModelError where that is a window or more."""
     hop = round(sound.hop_s * sound.sample_rate)
     if overlap_s is not None:
+        window_s = sound.samples / sound.sample_rate
+        if overlap_s >= window_s:
+            raise ModelError(
+                f"windows of {window_s:g} s cannot share {overlap_s:g} s: say less with --overlap, or other models"
+            )
         hop = sound.samples - round(overlap_s * sound.sample_rate)
     hop = min(max(hop, sound.samples // 100, 1), sound.samples)
     return Grid(rate=sound.sample_rate, samples=sound.samples, hop=hop, min_samples=sound.min_samples)
