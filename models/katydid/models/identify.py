@@ -297,6 +297,8 @@ def _watch(capture: Capture, models: Sequence[Model], settings: IdentifySettings
     )
 
 
+_COMPARED = ("auto", "crops", "motion", "both")
+"""`IdentifySettings.region`s under which what has changed since earlier frames counts."""
 _UNSEEN = "no image model is installed, and the ground is too restless to look for insects without"
 
 
@@ -307,12 +309,15 @@ def _located(
     detectors: Sequence[Model],
     settings: IdentifySettings,
 ) -> Generator[Question, Reply, Located]:
-    """Where to look. Every frame that localisers see is handed out: it may be the background of later ones."""
+    """Where to look. Every frame that the motion localiser may see is handed out: it may be the background of later
+    ones."""
     if detectors:
         return (yield from _detected(capture, frame, detectors, settings))
     if settings.region == "whole":
         return WHOLE
     small = reduced(capture, grey)
+    if settings.region not in _COMPARED:
+        return locate(small, (), settings)
     before = yield small
     assert isinstance(before, tuple)
     return locate(small, before, settings)
@@ -324,6 +329,11 @@ class Sighting(Proposal):
 
     model: Model
     answer: Answer
+
+
+def compares(models: Sequence[Model], settings: IdentifySettings) -> bool:
+    """Whether these models' frames are compared with those before them: a host need keep none otherwise."""
+    return settings.region in _COMPARED and not _detectors(models, settings)[0]
 
 
 def _detectors(models: Sequence[Model], settings: IdentifySettings) -> tuple[list[Model], list[Model]]:

@@ -36,12 +36,13 @@ from typing import Self
 
 from katydid.models.batching import Lane
 from katydid.models.errors import EngineError
-from katydid.models.identify import Look, LookFailed, Question, Reply, identification
+from katydid.models.identify import Look, LookFailed, Question, Reply, compares, identification
 from katydid.models.image.earlier import Earlier, Reduced
 from katydid.models.manifest import BundleKind
 from katydid.models.model import Model, Seen
 from katydid.models.outcome import Outcome, Status, outcome_of
 from katydid.models.settings import IdentifySettings
+from katydid.models.sound.windows import grid_for
 from katydid.sensors.capture import Capture, Kind
 from katydid.sensors.limits import Limits
 from katydid.sensors.sources.protocol import Taken
@@ -125,6 +126,10 @@ class Pipeline:
         self._on_durable = durable
         self._on_refused = refused
         self._models = _by_kind(models)
+        for model in self._models[Kind.CLIP]:  # Before anything is taken in: settings that no model can keep to.
+            if model.bundle.manifest.sound is not None:
+                grid_for(model.bundle.manifest.sound, self._identify.overlap_s)
+        self._compared = compares(self._models[Kind.FRAME], self._identify)
         self._engines = Engines(models, settings)
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
@@ -269,7 +274,7 @@ class Pipeline:
 
     def _compares(self, capture: Capture) -> bool:
         """Whether a capture is a frame that is compared with those before it."""
-        return capture.kind is Kind.FRAME and self._identify.region != "whole"
+        return self._compared and capture.kind is Kind.FRAME
 
     def _admit(self, taken: Taken, lane: Lane) -> None:
         camera = taken.capture.sensor_id if self._compares(taken.capture) else None
