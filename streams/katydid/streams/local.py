@@ -250,6 +250,7 @@ class LocalRun:
         if self._gone():
             raise self._lost()
         self._say_unreadable()
+        self._say_masks_of_nobody()
         progress = self._progress(pipeline.progress())
         watch(progress)
         self._store.checkpoint()
@@ -337,6 +338,14 @@ class LocalRun:
         if behind or self._store.meta("exported") != "yes" or not self._outputs.complete():
             self._export()
         return self._summary(progress, interrupted=False)
+
+    def _say_masks_of_nobody(self) -> None:
+        """A slip of the pen in a sensor's name would leave it unmasked without a word."""
+        there = set(self._store.sensors().column("sensor_id").to_pylist())
+        for name in sorted({mask.sensor for mask in self._options.identify.masks} - there - {""}):
+            self._notify(
+                f"no sensor here is called {name!r}: its mask hid nothing. There are {', '.join(sorted(there))}"
+            )
 
     # ------------------------------------------------------------------ models and memory of earlier runs
 

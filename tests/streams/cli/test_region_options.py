@@ -11,6 +11,7 @@ import pytest
 from katydid.models.engines.placeholder import placeholder_bundle
 from katydid.models.manifest import BundleKind
 from katydid.streams.cli import run_command
+from katydid.streams.store import open_store
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +74,21 @@ def test_what_cannot_be_meant_is_a_wrong_argument(
     assert run(station, tmp_path / "out", *options) == 2
     said = " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert words in said
+
+
+def test_a_mask_for_a_sensor_that_is_not_there_is_told(
+    station: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(station, tmp_path / "out", "--mask", "cart=0,0,1,1", "--mask", "card=0,0,1,0.1") == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "no sensor here is called 'cart': its mask hid nothing. There are card" in said
+    assert "'card'" not in said
+
+
+@pytest.mark.parametrize(("region", "kept"), [("settled", 0), ("whole", 0), ("motion", 5)])
+def test_frames_are_kept_only_where_later_ones_are_compared_with_them(
+    station: Path, tmp_path: Path, region: str, kept: int
+) -> None:
+    assert run(station, tmp_path / "out", "--region", region) == 0
+    with open_store(tmp_path / "out" / "detections.duckdb", read_only=True) as store:
+        assert len(store.earlier_frames("card")) == kept

@@ -64,7 +64,7 @@ def test_a_folder_that_has_something_is_left_alone(tmp_path: Path, capsys: pytes
     [
         (["--days", "3"], "--days goes with --preset deployment"),
         (["--preset", "deployment", "--hours", "3"], "--hours goes with --preset night"),
-        (["--preset", "storm"], "storm"),
+        (["--preset", "storm"], "storm is none of night, deployment, troubled"),
         (["--preset", "troubled", "--faults", "thunder=0.1"], "there are truncated, zero_byte"),
         (["--preset", "deployment", "--fidelity", "medium"], "medium"),
         (["--preset", "deployment", "--sensors", "noses"], "noses"),

@@ -81,6 +81,8 @@ def _asked(context: typer.Context) -> Night | DeploymentPlan:
     from katydid.sensors.sources.simulated.presets import AskedDeployment, AskedNight, Preset
 
     given = context.params
+    if given["preset"] not in tuple(Preset):
+        raise ValueError(f"--preset {given['preset']} is none of {', '.join(Preset)}")
     preset = Preset(given["preset"])
     _refuse_others(context, preset is Preset.NIGHT)
     if preset is Preset.NIGHT:
