@@ -50,6 +50,18 @@ def test_a_message_that_comes_again_while_it_is_under_way_is_settled_with_the_fi
     assert log.deliveries.first(("clips", 9), 1) is None
 
 
+def test_what_nobody_works_on_any_more_is_new_when_it_comes_again_and_holds_nothing_up_but_its_own_place() -> None:
+    log = Log()
+    first, _ = log.take(0, 1), log.take(0, 1)
+    log.deliveries.forget(first)
+    assert len(log.deliveries) == 0
+    assert log.acknowledged == []
+    anew = log.take(0, 1)
+    assert not anew.again
+    log.deliveries.settle(anew)
+    assert log.acknowledged == [(0, 1)]
+
+
 def test_the_oldest_of_each_partition_is_known() -> None:
     log = Log()
     log.take(0, 1), log.take(0, 2), log.take(1, 7)

@@ -127,6 +127,9 @@ class Intake:
             await asyncio.to_thread(self._deadletters.bury, message, whence(message, dead.reason, str(dead)))
             self._metrics.dead_letters.labels(dead.reason).inc()
             self.deliveries.settle(delivery)
+        except asyncio.CancelledError:
+            self.deliveries.forget(delivery)
+            raise
 
     async def _note(self, delivery: Delivery, message: Message) -> None:
         reading = health_of(message)

@@ -70,6 +70,17 @@ class Deliveries:
             self._highest.pop(delivery.lane, None)
         return released
 
+    def forget(self, delivery: Delivery) -> None:
+        """Nobody works on it any more: neither it nor those that wait for it are acknowledged, and when the message
+        comes again it is a new one."""
+        for each in (delivery, *self._again.pop((delivery.lane, delivery.offset), ())):
+            lane = self._lanes.get(each.lane)
+            if lane is not None and each in lane:
+                lane.remove(each)
+                if not lane:
+                    self._lanes.pop(each.lane)
+                    self._highest.pop(each.lane, None)
+
     def first(self, lane: Lane, offset: int) -> Delivery | None:
         """The first delivery of an offset that is not settled."""
         for delivery in self._lanes.get(lane, ()):
