@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from loopback_camera import LoopbackCamera
 
 Pixels = NDArray[np.uint8]
 
@@ -27,33 +25,19 @@ def jpeg(pixels: Pixels) -> bytes:
     return bytes(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes())
 
 
-class MjpegServer:
-    """Sends `picture(k)`, k = 0, 1, 2 … over the server's life, to whoever asks, `fps` times a second."""
+class MjpegServer(LoopbackCamera):
+    """Sends pictures to whoever asks; k counts over the server's life."""
 
     def __init__(self, picture: Callable[[int], bytes], *, fps: float = 20.0, login: str = "") -> None:
-        self.picture, self.fps = picture, fps
-        self.wanted = f"Basic {base64.b64encode(login.encode()).decode()}" if login else ""
+        super().__init__(picture, fps=fps, login=login)
         self.sent: list[tuple[float, bytes]] = []
         """(monotonic time, bytes) of what went out."""
-        self.port = 0
-        self._going = threading.Event()
-        self._server: ThreadingHTTPServer | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/video"
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        """On a free port the first time, and on the same one again."""
+    def _listening(self) -> ThreadingHTTPServer:
         camera = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -68,25 +52,14 @@ class MjpegServer:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self._going.set()
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        self.port = self._server.server_port
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-
-    def stop(self) -> None:
-        """Gone: streams break off, and nothing listens."""
-        self._going.clear()
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+        return ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
 
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
         handler.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
         handler.end_headers()
         began, k = time.monotonic(), 0
-        while self._going.is_set():
+        while self.going.is_set():
             data = self.picture(len(self.sent))
             self.sent.append((time.monotonic(), data))
             try:

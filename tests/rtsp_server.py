@@ -5,44 +5,24 @@ JPEGs must be 4:2:0 with the standard Huffman tables, as OpenCV writes them.
 
 from __future__ import annotations
 
-import base64
 import socketserver
 import struct
-import threading
 import time
-from collections.abc import Callable
-from types import TracebackType
-from typing import Self
+
+from loopback_camera import LoopbackCamera
 
 _MOST = 1400
 _CLOCK = 90_000
 
 
-class RtspServer:
-    """Sends `picture(k)`, k = 0, 1, 2 …, `fps` times a second to each who plays, until it is stopped."""
-
-    def __init__(self, picture: Callable[[int], bytes], *, fps: float = 20.0, login: str = "") -> None:
-        self.picture, self.fps = picture, fps
-        self.wanted = f"Basic {base64.b64encode(login.encode()).decode()}" if login else ""
-        self.port = 0
-        self.going = threading.Event()
-        self._server: socketserver.ThreadingTCPServer | None = None
+class RtspServer(LoopbackCamera):
+    """Sends pictures to each who plays."""
 
     @property
     def url(self) -> str:
         return f"rtsp://127.0.0.1:{self.port}/stream1"
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        """On a free port the first time, and on the same one again."""
+    def _listening(self) -> socketserver.ThreadingTCPServer:
         camera = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -53,18 +33,7 @@ class RtspServer:
             allow_reuse_address = True
             daemon_threads = True
 
-        self.going.set()
-        self._server = Server(("127.0.0.1", self.port), Handler)
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-
-    def stop(self) -> None:
-        """Gone: streams break off, and nothing listens."""
-        self.going.clear()
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+        return Server(("127.0.0.1", self.port), Handler)
 
 
 class _Session:
